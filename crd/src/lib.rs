@@ -1,0 +1,11 @@
+//! The contract of logship: the `LogShipping` resource, every name that Kubernetes sees, and the document
+//! that the operator writes and the sidecar reads.
+//!
+//! This crate promises to be pure: it names no client, no runtime and no I/O, so that everything which
+//! depends on it can be tested without a cluster.
+#![warn(missing_docs)]
+
+pub mod agent_config;
+pub mod names;
+pub mod types;
+pub mod v1alpha1;

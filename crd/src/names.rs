@@ -1,0 +1,127 @@
+//! Every string that Kubernetes sees, once.
+//!
+//! Labels, annotations, object names, volume names, paths, ports and environment variables live here so that
+//! the operator, the sidecar, the chart's tests and the end-to-end tests cannot disagree about them.
+
+/// API group of the resource and prefix of every label and annotation.
+pub const GROUP: &str = "logship.dev";
+/// Label on a namespace (`enabled`, `required`, `disabled`) or a pod (`enabled`, `disabled`; beats the namespace's).
+pub const INJECTION_LABEL: &str = "logship.dev/injection";
+/// Value of [`INJECTION_LABEL`]: inject, and admit the pod without a sidecar when the operator is away.
+pub const INJECTION_ENABLED: &str = "enabled";
+/// Value of [`INJECTION_LABEL`] on a namespace: inject, and refuse the pod when the operator is away.
+pub const INJECTION_REQUIRED: &str = "required";
+/// Value of [`INJECTION_LABEL`]: leave alone.
+pub const INJECTION_DISABLED: &str = "disabled";
+
+/// Pod annotation: the container whose output is shipped and whose directories are shared.
+pub const CONTAINER_ANNOTATION: &str = "logship.dev/container";
+/// Pod annotation: `true` or `false`, beats `spec.sidecar.native`.
+pub const NATIVE_ANNOTATION: &str = "logship.dev/native";
+/// Pod annotation: the sidecar's image for this pod.
+pub const IMAGE_ANNOTATION: &str = "logship.dev/image";
+/// Pod annotation: the sidecar's resource requirements for this pod, as JSON.
+pub const RESOURCES_ANNOTATION: &str = "logship.dev/resources";
+/// Pod annotation: `true` leaves the application's token mounts in place (see `SECURITY.md`).
+pub const KEEP_TOKEN_ANNOTATION: &str = "logship.dev/keep-token";
+/// Annotation written by injection: the hash of the injected plan.
+pub const INJECTED_ANNOTATION: &str = "logship.dev/injected";
+/// The annotations that a user may set on a pod; any other key below [`GROUP`] is warned about.
+pub const USER_ANNOTATIONS: [&str; 5] = [
+    CONTAINER_ANNOTATION,
+    NATIVE_ANNOTATION,
+    IMAGE_ANNOTATION,
+    RESOURCES_ANNOTATION,
+    KEEP_TOKEN_ANNOTATION,
+];
+/// The well-known annotation that names a pod's main container (kubectl logs).
+pub const DEFAULT_CONTAINER_ANNOTATION: &str = "kubectl.kubernetes.io/default-container";
+/// The cluster autoscaler's list of volumes that do not keep a node alive.
+pub const SAFE_TO_EVICT_ANNOTATION: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes";
+
+/// Label on every object that the operator writes.
+pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
+/// Value of [`MANAGED_BY_LABEL`].
+pub const MANAGED_BY: &str = "logship";
+/// Field manager of the reconciler's server-side apply.
+pub const FIELD_MANAGER: &str = "logship-operator";
+/// Field manager that owns the `caBundle` fields and nothing else.
+pub const CA_FIELD_MANAGER: &str = "logship-operator-ca";
+
+/// Name of the injected container.
+pub const SIDECAR_CONTAINER: &str = "logship";
+/// Name of the ServiceAccount, Role and RoleBinding in each namespace with a resource.
+pub const SIDECAR_ACCOUNT: &str = "logship-sidecar";
+/// Key of the document in the ConfigMap of a resource.
+pub const CONFIG_KEY: &str = "logship.json";
+
+/// Name of the ConfigMap of the resource `shipping`.
+pub fn config_map(shipping: &str) -> String {
+    format!("logship-{shipping}")
+}
+
+/// Volume with the configuration documents of every matching resource.
+pub const CONFIG_VOLUME: &str = "logship-config";
+/// Volume with checkpoints and rejected records.
+pub const STATE_VOLUME: &str = "logship-state";
+/// Volume with the sidecar's own API token.
+pub const TOKEN_VOLUME: &str = "logship-token";
+/// Prefix of the volumes made for log directories that lie on no volume yet.
+pub const LOG_VOLUME_PREFIX: &str = "logship-logs-";
+
+/// Where [`CONFIG_VOLUME`] is mounted: one `<resource>.json` for each matching resource.
+pub const CONFIG_PATH: &str = "/etc/logship/config";
+/// Where [`STATE_VOLUME`] is mounted.
+pub const STATE_PATH: &str = "/var/lib/logship";
+/// Where [`TOKEN_VOLUME`] is mounted: the path at which every client library looks.
+pub const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// Where the sidecar sees the volume of the files source `source` of the resource `shipping`.
+pub fn logs_path(shipping: &str, source: &str) -> String {
+    format!("/logs/{shipping}/{source}")
+}
+
+/// Environment of the sidecar: name of its pod.
+pub const ENV_POD_NAME: &str = "POD_NAME";
+/// Environment of the sidecar: namespace of its pod.
+pub const ENV_POD_NAMESPACE: &str = "POD_NAMESPACE";
+/// Environment of the sidecar: uid of its pod.
+pub const ENV_POD_UID: &str = "POD_UID";
+/// Environment of the sidecar: node of its pod.
+pub const ENV_NODE_NAME: &str = "NODE_NAME";
+/// Environment of the sidecar: a JSON object, `"<resource>/<source>"` → the directory as the sidecar sees it. A pod's
+/// volumes decide these paths, so they cannot be in the resource's ConfigMap; an absent entry means [`logs_path`].
+pub const ENV_DIRECTORIES: &str = "LOGSHIP_DIRECTORIES";
+/// Environment of the sidecar: `true` when it is a classic container that has to end by itself when the others have ended.
+pub const ENV_CLASSIC: &str = "LOGSHIP_CLASSIC";
+/// Environment-only mode: the directory to scan.
+pub const ENV_LOG_DIRECTORY: &str = "LOG_DIRECTORY";
+/// Environment-only mode: regular expression on the base name.
+pub const ENV_LOG_FILE_PATTERN: &str = "LOG_FILE_PATTERN";
+/// Environment-only mode: whole seconds between two scans.
+pub const ENV_LOG_SCAN_INTERVAL: &str = "LOG_SCAN_INTERVAL";
+/// Environment-only mode: where checkpoints live; without it every start begins at the beginning.
+pub const ENV_LOG_STATE_DIRECTORY: &str = "LOG_STATE_DIRECTORY";
+
+/// Port of the sidecar's `/healthz`, `/metrics` and `/status`.
+pub const SIDECAR_ADMIN_PORT: u16 = 9465;
+/// Port of the operator's webhook.
+pub const WEBHOOK_PORT: u16 = 9443;
+/// Port of the operator's `/healthz`, `/readyz` and `/metrics`.
+pub const OPERATOR_ADMIN_PORT: u16 = 8080;
+/// Path of the mutating webhook.
+pub const MUTATE_PATH: &str = "/mutate-pods";
+
+/// Proxies and helpers that other injectors add to pods: never the application.
+pub const KNOWN_PROXIES: [&str; 10] = [
+    "istio-proxy",
+    "istio-init",
+    "istio-validation",
+    "linkerd-proxy",
+    "linkerd-init",
+    "envoy",
+    "daprd",
+    "vault-agent",
+    "vault-agent-init",
+    "cloud-sql-proxy",
+];

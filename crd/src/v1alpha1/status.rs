@@ -1,0 +1,86 @@
+//! What the operator reports about a `LogShipping`.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What the operator reports.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LogShippingStatus {
+    /// The generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Ready, Valid, RbacReady, ConfigReady.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// Pods of this namespace, counted.
+    #[serde(default)]
+    pub pods: PodCounts,
+    /// ServiceAccounts that may read logs because of this resource.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub service_accounts: Vec<String>,
+    /// Names of the sinks, for `kubectl get`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sinks: String,
+    /// The newest decisions not to inject a pod that this resource selects; at most ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recent_skips: Vec<RecentSkip>,
+}
+
+/// Pods, counted. Pods that have ended do not count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PodCounts {
+    /// Selected, and opted in by their own label or their namespace's.
+    #[serde(default)]
+    pub matched: i32,
+    /// Matched, with a sidecar.
+    #[serde(default)]
+    pub injected: i32,
+    /// Injected, but not as they would be today.
+    #[serde(default)]
+    pub outdated: i32,
+    /// Matched, without a sidecar.
+    #[serde(default)]
+    pub missed: i32,
+}
+
+/// A decision not to inject.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecentSkip {
+    /// Pod, or the `generateName` of one that has no name yet.
+    pub pod: String,
+    /// Why, as one word.
+    pub reason: String,
+    /// How often.
+    pub count: i32,
+    /// When it was last seen.
+    pub last_seen: Time,
+}
+
+/// Conditions that the operator sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConditionType {
+    /// Pods are injected: all of the others are true.
+    Ready,
+    /// The spec is one that can be carried out.
+    Valid,
+    /// ServiceAccount, Role and RoleBinding were applied.
+    RbacReady,
+    /// The ConfigMap was applied.
+    ConfigReady,
+}
+
+impl ConditionType {
+    /// The `type` of the condition.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Valid => "Valid",
+            Self::RbacReady => "RbacReady",
+            Self::ConfigReady => "ConfigReady",
+        }
+    }
+}
