@@ -66,6 +66,8 @@ pub struct LogShippingSpec {
 impl LogShippingSpec {
     /// Whether a source of this resource talks to the Kubernetes API, so that its pods need a token.
     pub fn needs_api(&self) -> bool {
-        self.sources.iter().any(|source| source.container_output.is_some())
+        self.sources
+            .iter()
+            .any(|source| source.container_output.is_some())
     }
 }

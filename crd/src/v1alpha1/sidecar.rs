@@ -66,7 +66,10 @@ pub struct ResourceRequirements {
 
 impl ResourceRequirements {
     fn default_requests() -> BTreeMap<String, String> {
-        BTreeMap::from([("cpu".to_owned(), "5m".to_owned()), ("memory".to_owned(), "16Mi".to_owned())])
+        BTreeMap::from([
+            ("cpu".to_owned(), "5m".to_owned()),
+            ("memory".to_owned(), "16Mi".to_owned()),
+        ])
     }
 
     fn default_limits() -> BTreeMap<String, String> {
@@ -76,7 +79,10 @@ impl ResourceRequirements {
 
 impl Default for ResourceRequirements {
     fn default() -> Self {
-        Self { requests: Self::default_requests(), limits: Self::default_limits() }
+        Self {
+            requests: Self::default_requests(),
+            limits: Self::default_limits(),
+        }
     }
 }
 
@@ -147,7 +153,9 @@ impl EmptyDirState {
 
 impl Default for EmptyDirState {
     fn default() -> Self {
-        Self { size_limit: Self::default_size_limit() }
+        Self {
+            size_limit: Self::default_size_limit(),
+        }
     }
 }
 
