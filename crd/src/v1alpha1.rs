@@ -45,7 +45,6 @@ use serde::{Deserialize, Serialize};
 pub struct LogShippingSpec {
     /// Which pods of this namespace are shipped, by their labels. `{}` selects every pod that opted in (by its own label or
     /// its namespace's). An absent selector is invalid.
-    #[x_kube(validation = Rule::new("!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn', 'Exists', 'DoesNotExist'])").message("spec.selector.matchExpressions: operator must be In, NotIn, Exists or DoesNotExist"))]
     pub selector: LabelSelector,
 
     /// Where records come from.

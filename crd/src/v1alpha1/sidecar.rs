@@ -56,10 +56,12 @@ impl Default for SidecarSpec {
 pub struct ResourceRequirements {
     /// What the scheduler reserves.
     #[serde(default = "ResourceRequirements::default_requests")]
+    #[schemars(extend("maxProperties" = 3, "additionalProperties" = {"type": "string", "maxLength": 32}))]
     #[x_kube(validation = Rule::new("self.all(k, k in ['cpu', 'memory', 'ephemeral-storage'] && isQuantity(self[k]))").message("resources.requests: cpu, memory or ephemeral-storage, each a Kubernetes quantity such as 5m or 16Mi"))]
     pub requests: BTreeMap<String, String>,
     /// What the sidecar may use at most. Without a `memory` limit, 64Mi is set.
     #[serde(default = "ResourceRequirements::default_limits")]
+    #[schemars(extend("maxProperties" = 3, "additionalProperties" = {"type": "string", "maxLength": 32}))]
     #[x_kube(validation = Rule::new("self.all(k, k in ['cpu', 'memory', 'ephemeral-storage'] && isQuantity(self[k]))").message("resources.limits: cpu, memory or ephemeral-storage, each a Kubernetes quantity such as 100m or 64Mi"))]
     pub limits: BTreeMap<String, String>,
 }
