@@ -173,6 +173,24 @@ async fn bad_resources_are_refused_with_field_and_remedy() -> anyhow::Result<()>
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_samples_are_accepted_and_valid() -> anyhow::Result<()> {
+    release::ensure_installed().await?;
+    let namespace = Namespace::create("samples", &[]).await?;
+    for (name, sample) in [
+        ("nginx-files", include_str!("../../config/samples/files.yaml")),
+        ("everything", include_str!("../../config/samples/output.yaml")),
+    ] {
+        namespace.apply(sample).await?;
+        namespace
+            .wait_status(name, "it is ready", |status| {
+                is_true(status, ConditionType::Ready)
+            })
+            .await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_schema_cannot_refuse_is_reported_in_the_conditions() -> anyhow::Result<()> {
     release::ensure_installed().await?;
     let namespace = Namespace::create("reported", &[]).await?;
