@@ -52,6 +52,8 @@ pub const CA_FIELD_MANAGER: &str = "logship-operator-ca";
 pub const SIDECAR_CONTAINER: &str = "logship";
 /// Name of the ServiceAccount, Role and RoleBinding in each namespace with a resource.
 pub const SIDECAR_ACCOUNT: &str = "logship-sidecar";
+/// Name of the Secret with a short-lived token of [`SIDECAR_ACCOUNT`], for pods that keep an account of their own.
+pub const SIDECAR_TOKEN_SECRET: &str = "logship-sidecar-token";
 /// Key of the document in the ConfigMap of a resource.
 pub const CONFIG_KEY: &str = "logship.json";
 
