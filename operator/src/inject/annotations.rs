@@ -39,7 +39,8 @@ impl<'a> Overrides<'a> {
                     names::USER_ANNOTATIONS.join(", ")
                 )),
             };
-            warnings.extend(problem.map(|problem| format!("annotation {key}={value:?}: {problem}")));
+            warnings
+                .extend(problem.map(|problem| format!("annotation {key}={:?}: {problem}", shortened(value))));
         }
         overrides
     }
@@ -101,6 +102,17 @@ fn container<'a>(pod: Pod<'_>, value: &'a str) -> Result<&'a str, String> {
     pod.container(value)
         .map(|_| value)
         .ok_or_else(|| format!("write the name of a container of the pod ({})", known()))
+}
+
+/// Enough of a value to recognise it: an annotation can have 256 KiB.
+fn shortened(value: &str) -> String {
+    const SHOWN: usize = 64;
+    let end = if value.chars().nth(SHOWN).is_some() {
+        "…"
+    } else {
+        ""
+    };
+    value.chars().take(SHOWN).chain(end.chars()).collect()
 }
 
 fn is_ours(key: &str) -> bool {
