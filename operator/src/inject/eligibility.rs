@@ -75,11 +75,11 @@ pub(super) fn policies<'a>(
     let (ready, others): (Vec<_>, Vec<_>) = selecting
         .into_iter()
         .partition(|policy| policy.readiness == Readiness::Ready);
-    let skips: Vec<Skip> = others.iter().filter_map(|policy| unready(policy)).collect();
-    if ready.is_empty() {
+    let mut skips: Vec<Skip> = others.iter().filter_map(|policy| unready(policy)).collect();
+    if ready.is_empty() && !skips.is_empty() {
         // Waiting helps sooner than correcting, so that reason comes first.
-        let first = skips.into_iter().min_by_key(|skip| skip.reason);
-        return Err(first.unwrap_or_else(|| Skip::new(SkipReason::ResourceNotReady, "no resource is ready")));
+        skips.sort_by_key(|skip| skip.reason);
+        return Err(skips.swap_remove(0));
     }
     warnings.extend(skips.into_iter().map(|skip| skip.message));
     Ok(ready)

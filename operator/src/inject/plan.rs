@@ -190,3 +190,97 @@ fn account(policies: &[&Policy]) -> ServiceAccountPolicy {
         .max_by_key(strictness)
         .unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn policy(name: &str, change: &Value) -> Arc<Policy> {
+        let mut spec = json!({
+            "selector": {},
+            "sources": [{"name": "access", "files": {"directory": "/logs", "pattern": "log$"}}],
+            "sinks": [{"name": "out", "stdout": {}}],
+        });
+        json_patch::merge(&mut spec, change);
+        let spec = serde_json::from_value(spec).unwrap();
+        Arc::new(Policy {
+            name: name.to_owned(),
+            spec,
+            readiness: Readiness::Ready,
+        })
+    }
+
+    fn settings() -> Settings {
+        Settings {
+            image: "logship:1".to_owned(),
+            image_pull_policy: "IfNotPresent".to_owned(),
+            exclude_containers: Vec::new(),
+            nodes_run_native: true,
+        }
+    }
+
+    fn hash(change: &Value) -> String {
+        injection_hash(&[policy("shop", change)], &settings())
+    }
+
+    #[test]
+    fn what_a_running_pod_takes_over_leaves_the_hash() {
+        for hot in [
+            json!({"sources": [{"name": "access", "files": {"directory": "/logs", "pattern": "new", "scanInterval": "1s"}}]}),
+            json!({"sinks": [{"name": "other", "http": {"url": "http://sink"}}]}),
+            json!({"selector": {"matchLabels": {"app": "web"}}}),
+            json!({"sidecar": {"drain": "1m"}}),
+            json!({"sidecar": {"native": "Always"}}),
+            json!({"sidecar": {"serviceAccount": "Bind"}}),
+            json!({"sidecar": {"state": {"emptyDir": {"sizeLimit": "64Mi"}}}}),
+        ] {
+            assert_eq!(hash(&hot), hash(&json!({})), "{hot}");
+        }
+    }
+
+    #[test]
+    fn what_needs_another_pod_changes_the_hash() {
+        let api = json!([{"name": "access", "containerOutput": {}}]);
+        let cold = [
+            json!({}),
+            json!({"sources": [{"name": "access", "files": {"directory": "/other", "pattern": "log$"}}]}),
+            json!({"sources": api}),
+            json!({"sources": api, "sidecar": {"serviceAccount": "Bind"}}),
+            json!({"sidecar": {"native": "Never"}}),
+            json!({"sidecar": {"position": "Last"}}),
+            json!({"sidecar": {"resources": {"limits": {"memory": "128Mi"}}}}),
+            json!({"sidecar": {"state": {"persistentVolumeClaim": {"claimName": "state"}}}}),
+        ];
+        let mut hashes: Vec<String> = cold.iter().map(hash).collect();
+        let image = Settings {
+            image: "logship:2".to_owned(),
+            ..settings()
+        };
+        hashes.push(injection_hash(&[policy("shop", &json!({}))], &image));
+        hashes.push(injection_hash(&[policy("other", &json!({}))], &settings()));
+        let count = hashes.len();
+        hashes.sort();
+        hashes.dedup();
+        assert_eq!(hashes.len(), count);
+    }
+
+    #[test]
+    fn order_and_resources_that_are_not_ready_do_not_count() {
+        let (a, b) = (
+            policy("a", &json!({})),
+            policy("b", &json!({"sidecar": {"position": "Last"}})),
+        );
+        let pending = Arc::new(Policy {
+            readiness: Readiness::Pending,
+            ..(*b).clone()
+        });
+        let both = injection_hash(&[Arc::clone(&a), Arc::clone(&b)], &settings());
+        assert_eq!(injection_hash([&b, &a], &settings()), both);
+        assert_ne!(injection_hash([&a], &settings()), both);
+        assert_eq!(
+            injection_hash([&a, &pending], &settings()),
+            injection_hash([&a], &settings())
+        );
+    }
+}
