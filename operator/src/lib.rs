@@ -4,5 +4,7 @@
 //! the leader. What is decided is decided in pure modules ([`inject`], `controller/{validate,build}`,
 //! `webhook/verdict`); what acts is wired in [`app`].
 
+pub mod controller;
+mod index;
 pub mod inject;
 pub mod policies;
