@@ -230,3 +230,26 @@ impl Tasks {
         while self.set.join_next().await.is_some() {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+
+    #[tokio::test]
+    async fn the_first_task_that_ends_is_named() {
+        let mut tasks = Tasks::default();
+        tasks.start("steady", pending());
+        tasks.start("brittle", ready(()));
+        assert_eq!(tasks.next().await, "brittle");
+    }
+
+    #[tokio::test]
+    async fn an_endless_task_ends_at_its_stop() {
+        let mut tasks = Tasks::default();
+        let stop = CancellationToken::new();
+        tasks.until(&stop, "endless", pending());
+        stop.cancel();
+        tasks.finish().await;
+    }
+}

@@ -149,9 +149,10 @@ impl Candidate {
             leading(true);
             tracing::info!(lease = self.name, "leading");
             let ended = tokio::select! {
-                output = work() => Some(output),
-                () = self.hold(acquired) => None,
+                biased;
                 () = stop.cancelled() => None,
+                () = self.hold(acquired) => None,
+                output = work() => Some(output),
             };
             leading(false);
             tracing::info!(lease = self.name, "no longer leading");
@@ -270,5 +271,4 @@ fn report(error: &Error) {
 }
 
 #[cfg(test)]
-#[path = "lease/tests.rs"]
 mod tests;

@@ -136,6 +136,7 @@ impl Metrics {
     }
 
     /// The text for Prometheus (`OpenMetrics` 1.0).
+    #[expect(clippy::missing_panics_doc, reason = "writing to a String cannot fail")]
     pub fn text(&self) -> String {
         let mut text = String::new();
         text::encode(&mut text, &self.registry).expect("writing to a String cannot fail");

@@ -12,7 +12,7 @@ pub mod trust;
 pub mod verdict;
 
 use crate::inject::{Decision, Input, Settings};
-use crate::metrics::{Metrics, ReviewResult};
+use crate::metrics::{Metrics, ReviewResult, skip_reason};
 use crate::standin::{Policies, inject};
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
@@ -142,7 +142,13 @@ impl Webhook {
                 self.metrics.count_review(ReviewResult::Injected);
             }
             Decision::Skip { reason, message, .. } => {
-                tracing::info!(namespace, pod, ?reason, message, "skipped");
+                tracing::info!(
+                    namespace,
+                    pod,
+                    reason = skip_reason(*reason),
+                    why = message,
+                    "skipped"
+                );
                 self.metrics.count_review(ReviewResult::Skipped);
                 self.metrics.count_skip(*reason);
             }

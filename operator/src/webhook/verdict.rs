@@ -17,6 +17,7 @@ const WARNINGS_CHARS_MAX: usize = 4096;
 const PREFIX: &str = "logship: ";
 
 /// Answers the review `uid` with what was decided.
+#[expect(clippy::missing_panics_doc, reason = "JSON values are always JSON")]
 pub fn respond(uid: String, decision: Decision) -> Response {
     match decision {
         Decision::Inject { patch, warnings } => {
