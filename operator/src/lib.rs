@@ -7,11 +7,12 @@
 pub mod admin;
 pub mod app;
 pub mod args;
+pub mod controller;
+mod index;
 pub mod inject;
 pub mod lease;
 pub mod metrics;
 pub mod policies;
 pub mod server;
-mod standin;
 pub mod telemetry;
 pub mod webhook;

@@ -11,9 +11,9 @@ pub mod tls;
 pub mod trust;
 pub mod verdict;
 
-use crate::inject::{Decision, Input, Settings};
-use crate::metrics::{Metrics, ReviewResult, skip_reason};
-use crate::standin::{Policies, inject};
+use crate::inject::{Decision, Input, Settings, inject};
+use crate::metrics::{Metrics, ReviewResult};
+use crate::policies::Policies;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
 use axum::response::{IntoResponse as _, Response};
@@ -142,13 +142,7 @@ impl Webhook {
                 self.metrics.count_review(ReviewResult::Injected);
             }
             Decision::Skip { reason, message, .. } => {
-                tracing::info!(
-                    namespace,
-                    pod,
-                    reason = skip_reason(*reason),
-                    why = message,
-                    "skipped"
-                );
+                tracing::info!(namespace, pod, reason = reason.reason(), why = message, "skipped");
                 self.metrics.count_review(ReviewResult::Skipped);
                 self.metrics.count_skip(*reason);
             }

@@ -235,7 +235,11 @@ async fn one_candidate_leads_and_gives_the_lease_back_when_it_stops() {
     let stopped = Instant::now();
     stop_first.cancel();
     second.wait_for(|leading| *leading).await.unwrap();
-    assert!(stopped.elapsed() <= RETRY_INTERVAL, "{:?}", stopped.elapsed());
+    assert!(
+        stopped.elapsed() <= WORK_STOP_DEADLINE + RETRY_INTERVAL,
+        "{:?}",
+        stopped.elapsed()
+    );
     assert_eq!(server.holder().as_deref(), Some("second"));
     stop_second.cancel();
     while tasks.join_next().await.is_some() {}
@@ -291,4 +295,27 @@ async fn work_that_ends_by_itself_ends_the_candidacy() {
         .run(CancellationToken::new(), |_| {}, || std::future::ready("done"))
         .await;
     assert_eq!(ended, Some("done"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_stops_when_asked_is_not_cut_and_the_lease_is_free_at_once() {
+    let server = Server::default();
+    let stop = CancellationToken::new();
+    let finished = AtomicBool::new(false);
+    let work = async || {
+        stop.cancelled().await;
+        sleep(seconds(1)).await;
+        finished.store(true, Relaxed);
+    };
+    let candidate = server.candidate("first");
+    let began = Instant::now();
+    let leading = |leading: bool| {
+        if leading {
+            stop.cancel();
+        }
+    };
+    assert!(candidate.run(stop.clone(), leading, work).await.is_none());
+    assert!(finished.load(Relaxed));
+    assert_eq!(began.elapsed().as_secs(), 1);
+    assert_eq!(server.holder(), None);
 }

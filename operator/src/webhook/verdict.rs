@@ -5,7 +5,6 @@
 
 use super::review::Response;
 use crate::inject::{Decision, SkipReason};
-use crate::metrics::skip_reason;
 use base64::Engine as _;
 use std::collections::BTreeMap;
 
@@ -39,7 +38,7 @@ pub fn respond(uid: String, decision: Decision) -> Response {
             allow(
                 uid,
                 warnings,
-                [("decision", "skipped"), ("reason", skip_reason(reason))],
+                [("decision", "skipped"), ("reason", reason.reason())],
             )
         }
     }
@@ -159,7 +158,7 @@ mod tests {
                 "logship: and more"
             ]
         );
-        assert_eq!(response.audit_annotations["reason"], "no_matching_resource");
+        assert_eq!(response.audit_annotations["reason"], "NoMatchingResource");
     }
 
     #[test]
