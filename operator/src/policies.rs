@@ -17,7 +17,8 @@ use logship_crd::names;
 use logship_crd::v1alpha1::{ConditionType, LogShipping, LogShippingSpec};
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use tokio::sync::SetOnce;
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, SetOnce};
 
 /// A `LogShipping` that may be malformed.
 pub type Guarded = DeserializeGuard<LogShipping>;
@@ -49,6 +50,7 @@ pub enum Readiness {
 pub struct Policies {
     state: RwLock<State>,
     filled: SetOnce<()>,
+    changed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -82,6 +84,11 @@ impl Policies {
         self.filled.initialized()
     }
 
+    /// Ends at the next change after this call.
+    pub fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
+    }
+
     /// Applies an event of the resources. A malformed one is left out.
     pub fn apply_shipping(&self, event: Event<Guarded>) {
         self.update(|state| state.policies.apply(event, policy));
@@ -106,6 +113,8 @@ impl Policies {
             // Fails when it was set before, which is as good.
             let _ = self.filled.set(());
         }
+        drop(state);
+        self.changed.notify_waiters();
     }
 
     // A writer that panicked leaves whole values behind: each is replaced in one assignment.

@@ -11,7 +11,7 @@ pub mod tls;
 pub mod trust;
 pub mod verdict;
 
-use crate::inject::{Decision, Input, Settings, inject};
+use crate::inject::{Decision, Input, Settings, SkipReason, inject};
 use crate::metrics::{Metrics, ReviewResult};
 use crate::policies::Policies;
 use axum::body::Bytes;
@@ -23,12 +23,16 @@ use logship_crd::names;
 use review::Malformed;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Largest review. The API server takes objects of at most 3 MiB; the rest is for the envelope.
 const BODY_BYTES_MAX: usize = 4 << 20;
 /// How long a body may take to arrive: shorter than the 5 s that the API server waits.
 const BODY_DEADLINE: Duration = Duration::from_secs(2);
+
+/// How long a pod waits for the objects of its resource. Resource and workload are often applied in one breath, and the objects
+/// follow within a second; with [`BODY_DEADLINE`] it stays below the 5 s that the API server waits.
+const PENDING_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the handler needs.
 #[derive(Debug)]
@@ -52,7 +56,7 @@ pub fn router(webhook: Arc<Webhook>) -> Router {
 async fn mutate(State(webhook): State<Arc<Webhook>>, request: Request) -> Response {
     let started = Instant::now();
     let answer = match timeout(BODY_DEADLINE, Bytes::from_request(request, &())).await {
-        Ok(Ok(body)) => webhook.answer(&body),
+        Ok(Ok(body)) => webhook.answer(&body).await,
         Ok(Err(rejection)) => Err(rejection.into_response()),
         Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time").into_response()),
     };
@@ -79,7 +83,7 @@ impl Webhook {
         clippy::result_large_err,
         reason = "an HTTP response, made once for a broken request"
     )]
-    fn answer(&self, body: &[u8]) -> Result<review::Response, Response> {
+    async fn answer(&self, body: &[u8]) -> Result<review::Response, Response> {
         let request = match review::parse(body) {
             Ok(request) => request,
             Err(error @ Malformed::Unanswerable(_)) => {
@@ -107,9 +111,26 @@ impl Webhook {
         if !self.policies.is_filled() {
             return Ok(self.fail(request.uid, "the operator has just started; create the pod again"));
         }
-        let decision = self.decide(&request);
+        let decision = self.decide_when_applied(&request).await;
         self.record(&request, &decision);
         Ok(verdict::respond(request.uid, decision))
+    }
+
+    /// Decides, and where the objects of the pod's resource are not there yet, again at each change of the index.
+    async fn decide_when_applied(&self, request: &review::Request) -> Decision {
+        let deadline = Instant::now() + PENDING_PATIENCE;
+        loop {
+            // Made before the look, so that no change in between is missed.
+            let changed = self.policies.changed();
+            let decision = self.decide(request);
+            let is_pending = matches!(
+                decision,
+                Decision::Skip { reason: SkipReason::ResourceNotReady, .. }
+            );
+            if !is_pending || timeout_at(deadline, changed).await.is_err() {
+                return decision;
+            }
+        }
     }
 
     fn decide(&self, request: &review::Request) -> Decision {

@@ -16,6 +16,7 @@ use rustls::{ClientConfig, RootCertStore};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::pin::pin;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -41,8 +42,14 @@ fn policies() -> Policies {
         |event| policies.apply_node(event),
         json!({"metadata": {"name": "node-1"}}),
     );
-    let condition = |name: &str| json!({"type": name, "status": "True", "reason": "Applied", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"});
-    let shipping = json!({
+    list(|event| policies.apply_shipping(event), shipping("True"));
+    policies
+}
+
+/// A resource whose objects are there, or not.
+fn shipping(applied: &str) -> Value {
+    let condition = |name: &str| json!({"type": name, "status": applied, "reason": "Applied", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"});
+    json!({
         "apiVersion": "logship.dev/v1alpha1",
         "kind": "LogShipping",
         "metadata": {"namespace": "shop", "name": "access", "generation": 1},
@@ -52,9 +59,7 @@ fn policies() -> Policies {
             "sinks": [{"name": "out", "stdout": {}}],
         },
         "status": {"conditions": [condition("RbacReady"), condition("ConfigReady")]},
-    });
-    list(|event| policies.apply_shipping(event), shipping);
-    policies
+    })
 }
 
 fn settings() -> Settings {
@@ -316,14 +321,41 @@ async fn a_review_that_cannot_be_carried_out_is_admitted_with_a_warning_and_coun
     assert!(fixture.webhook.metrics.text().contains(&counted));
 }
 
-#[test]
-fn a_pod_that_comes_before_the_index_is_filled_is_admitted_with_a_warning() {
+/// The webhook's index, with the resource as it is before and after its objects were applied.
+fn apply(webhook: &Webhook, applied: &str) {
+    let shipping = serde_json::from_value(shipping(applied)).unwrap();
+    webhook.policies.apply_shipping(Event::Apply(shipping));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_waits_for_the_objects_of_its_resource() {
+    let webhook = webhook();
+    apply(&webhook, "False");
+    let review = bytes(&review("nginx"));
+    let mut answer = pin!(webhook.answer(&review));
+    assert!(futures::poll!(&mut answer).is_pending());
+    apply(&webhook, "True");
+    assert!(answer.await.unwrap().patch.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_does_not_wait_for_ever() {
+    let webhook = webhook();
+    apply(&webhook, "False");
+    let started = Instant::now();
+    let answer = webhook.answer(&bytes(&review("nginx"))).await.unwrap();
+    assert_eq!(started.elapsed(), PENDING_PATIENCE);
+    assert!(answer.patch.is_none() && answer.warnings[0].contains("not ready yet"), "{:?}", answer.warnings);
+}
+
+#[tokio::test]
+async fn a_pod_that_comes_before_the_index_is_filled_is_admitted_with_a_warning() {
     let webhook = Webhook {
         policies: Arc::default(),
         settings: settings(),
         metrics: Arc::default(),
     };
-    let answer = webhook.answer(&bytes(&review("nginx"))).unwrap();
+    let answer = webhook.answer(&bytes(&review("nginx"))).await.unwrap();
     assert!(answer.allowed);
     assert!(
         answer.warnings[0].contains("just started"),
