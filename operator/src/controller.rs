@@ -20,7 +20,6 @@ mod apply;
 mod build;
 mod census;
 mod gather;
-mod injection;
 mod outcomes;
 mod pods;
 mod retry;

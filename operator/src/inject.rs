@@ -2,8 +2,28 @@
 //!
 //! It works on the raw JSON of the pod, so that fields newer than the compiled API types survive, and answers with explicit
 //! `add` operations (and, for the token mounts and the account that D5 of ARCHITECTURE.md names, `replace` and `remove`).
+//! It never takes anything away from a pod but those, and a pod that it cannot serve is left as it is, with a reason.
+
+mod annotations;
+mod container;
+mod eligibility;
+mod logs;
+mod patch;
+mod plan;
+mod pod;
+mod resources;
+mod selection;
+mod token;
+mod volumes;
+
+pub use plan::injection_hash;
+pub use selection::{asks, matching};
 
 use crate::policies::Policy;
+use annotations::Overrides;
+use patch::Draft;
+use plan::Plan;
+use pod::Pod;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -81,4 +101,110 @@ pub enum SkipReason {
     UnsupportedMount,
     /// The application's container was not found.
     ContainerNotFound,
+}
+
+impl SkipReason {
+    /// Every reason, for metrics that start at zero.
+    pub const ALL: [Self; 11] = [
+        Self::AlreadyInjected,
+        Self::Disabled,
+        Self::StaticPod,
+        Self::Windows,
+        Self::NoMatchingResource,
+        Self::ResourceNotReady,
+        Self::ResourceInvalid,
+        Self::HostNetwork,
+        Self::Conflict,
+        Self::UnsupportedMount,
+        Self::ContainerNotFound,
+    ];
+
+    /// The reason as one word, for metrics, events and the status.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::AlreadyInjected => "AlreadyInjected",
+            Self::Disabled => "Disabled",
+            Self::StaticPod => "StaticPod",
+            Self::Windows => "Windows",
+            Self::NoMatchingResource => "NoMatchingResource",
+            Self::ResourceNotReady => "ResourceNotReady",
+            Self::ResourceInvalid => "ResourceInvalid",
+            Self::HostNetwork => "HostNetwork",
+            Self::Conflict => "Conflict",
+            Self::UnsupportedMount => "UnsupportedMount",
+            Self::ContainerNotFound => "ContainerNotFound",
+        }
+    }
+}
+
+/// Decides about a pod.
+///
+/// # Guarantees
+/// The patch applies to `input.pod`; the pod that comes out is left alone by a second call.
+pub fn inject(input: &Input<'_>) -> Decision {
+    let mut warnings = Vec::new();
+    match decide(input, &mut warnings) {
+        Ok(patch) => Decision::Inject { patch, warnings },
+        Err(Skip { reason, message }) => Decision::Skip {
+            reason,
+            message,
+            warnings,
+        },
+    }
+}
+
+fn decide(input: &Input<'_>, warnings: &mut Vec<String>) -> Result<json_patch::Patch, Skip> {
+    let pod = Pod::new(input.pod);
+    eligibility::not_injected(pod)?;
+    eligibility::asked_for(input, pod)?;
+    let overrides = Overrides::read(pod, warnings);
+    let policies = eligibility::policies(input, pod, warnings)?;
+    let plan = Plan::new(&policies, input.settings);
+    let native = overrides.native.unwrap_or(plan.native);
+    let token = token::decide(pod, &plan, native, &overrides)?;
+
+    let mut draft = Draft::new(input.pod);
+    let logs = logs::share(&mut draft, &plan, &overrides)?;
+    let state = volumes::add_config_and_state(&mut draft, &plan)?;
+    token::apply(&mut draft, token)?;
+    let sidecar = container::build(
+        pod,
+        &container::Parts {
+            plan: &plan,
+            overrides: &overrides,
+            native,
+            token,
+            logs: &logs,
+        },
+    );
+    container::place(&mut draft, sidecar, native, plan.position)?;
+    annotations::write(&mut draft, &plan.hash(), state.iter().chain(&logs.made));
+    Ok(draft.into_patch())
+}
+
+/// Why the work on a pod ends.
+#[derive(Debug)]
+struct Skip {
+    reason: SkipReason,
+    message: String,
+}
+
+impl Skip {
+    fn new(reason: SkipReason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+        }
+    }
+}
+
+/// Names for a message; the API server cuts warnings off, so only the first few are listed.
+fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 5;
+    let names: Vec<&str> = names.into_iter().collect();
+    match names.len() {
+        0 => "none".to_owned(),
+        1..=SHOWN => names.join(", "),
+        all => format!("{} and {} more", names[..SHOWN].join(", "), all - SHOWN),
+    }
 }

@@ -1,8 +1,7 @@
 //! The census: which pods of a namespace a resource means, and how they are doing. Pure.
 
-use super::injection::{asks, injection_hash, matching};
 use super::pods::PodSummary;
-use crate::inject::Settings;
+use crate::inject::{Settings, asks, injection_hash, matching};
 use crate::policies::Policy;
 use logship_crd::names;
 use logship_crd::v1alpha1::{PodCounts, ServiceAccountPolicy};

@@ -2,8 +2,7 @@
 
 use super::Context;
 use super::census::{Namespace, bound_accounts, count, needs_token};
-use super::injection::inject;
-use crate::inject::{Decision, Input, Settings};
+use crate::inject::{Decision, Input, Settings, inject};
 use crate::policies::{Guarded, Policy, Readiness, readiness};
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Pod;

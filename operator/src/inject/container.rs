@@ -1,0 +1,148 @@
+//! The injected container.
+//!
+//! It promises to pass the Pod Security Standard `restricted`, and to have no probe: the sidecar's health may not depend on a sink,
+//! and the pod's may not depend on the sidecar.
+
+use super::annotations::Overrides;
+use super::logs::Logs;
+use super::patch::Draft;
+use super::plan::Plan;
+use super::pod::Pod;
+use super::token::{self, Token};
+use super::{Skip, SkipReason, volumes};
+use logship_crd::names;
+use logship_crd::v1alpha1::Position;
+use serde_json::{Value, json};
+
+/// The sidecar's user where the application's is not known or is root: `nonroot` of the distroless images.
+const USER: i64 = 65532;
+
+/// What the container is made of.
+pub(super) struct Parts<'a> {
+    pub(super) plan: &'a Plan<'a>,
+    pub(super) overrides: &'a Overrides<'a>,
+    pub(super) native: bool,
+    pub(super) token: Token,
+    pub(super) logs: &'a Logs,
+}
+
+pub(super) fn build(pod: Pod<'_>, parts: &Parts<'_>) -> Value {
+    let Parts {
+        plan,
+        overrides,
+        native,
+        token,
+        logs,
+    } = parts;
+    let mut mounts = volumes::mounts(plan).to_vec();
+    mounts.extend(token::mount(*token));
+    mounts.extend(logs.mounts.iter().cloned());
+    let mut container = json!({
+        "name": names::SIDECAR_CONTAINER,
+        "image": overrides.image.unwrap_or(plan.settings.image),
+        "imagePullPolicy": plan.settings.image_pull_policy,
+        "args": ["run"],
+        "env": environment(*native, logs),
+        "resources": resources(pod, plan, overrides),
+        "securityContext": security_context(pod, parts),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": mounts,
+    });
+    if *native {
+        container["restartPolicy"] = json!("Always");
+    }
+    container
+}
+
+/// Adds the container to the pod. Position is for native sidecars: classic containers start together.
+pub(super) fn place(draft: &mut Draft, sidecar: Value, native: bool, position: Position) -> Result<(), Skip> {
+    if draft.pod().container(names::SIDECAR_CONTAINER).is_some() {
+        let message = format!(
+            "the pod has a container named {:?} without the annotation {}: rename it",
+            names::SIDECAR_CONTAINER,
+            names::INJECTED_ANNOTATION
+        );
+        return Err(Skip::new(SkipReason::Conflict, message));
+    }
+    match (native, position) {
+        (true, Position::First) => draft.prepend("/spec/initContainers", sidecar),
+        (true, Position::Last) => draft.append("/spec/initContainers", sidecar),
+        (false, _) => draft.append("/spec/containers", sidecar),
+    }
+    Ok(())
+}
+
+fn environment(native: bool, logs: &Logs) -> Vec<Value> {
+    let from_pod = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}});
+    let mut environment = vec![
+        from_pod(names::ENV_POD_NAME, "metadata.name"),
+        from_pod(names::ENV_POD_NAMESPACE, "metadata.namespace"),
+        from_pod(names::ENV_POD_UID, "metadata.uid"),
+        from_pod(names::ENV_NODE_NAME, "spec.nodeName"),
+    ];
+    if !logs.directories.is_empty() {
+        let directories = json!(logs.directories).to_string();
+        // Kubernetes expands `$(NAME)` in values; `$$` stands for a dollar.
+        environment.push(json!({"name": names::ENV_DIRECTORIES, "value": directories.replace('$', "$$")}));
+    }
+    if !native {
+        environment.push(json!({"name": names::ENV_CLASSIC, "value": "true"}));
+    }
+    environment
+}
+
+/// A pod with a budget of its own (`spec.resources`, KEP-2837) shares it with the sidecar: requests beside it would make
+/// the sum exceed it, and the API server would refuse the pod.
+fn resources(pod: Pod<'_>, plan: &Plan<'_>, overrides: &Overrides<'_>) -> Value {
+    if pod.has_budget() {
+        return json!({});
+    }
+    match &overrides.resources {
+        Some(own) => json!(super::resources::completed(own)),
+        None => json!(plan.resources),
+    }
+}
+
+fn security_context(pod: Pod<'_>, parts: &Parts<'_>) -> Value {
+    let mut context = json!({
+        "allowPrivilegeEscalation": false,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": true,
+        "runAsNonRoot": true,
+        "runAsUser": user(pod, parts),
+        "seccompProfile": {"type": "RuntimeDefault"},
+    });
+    if let Some(group) = application_id(pod, parts, "runAsGroup") {
+        context["runAsGroup"] = json!(group);
+    }
+    context
+}
+
+/// The user of the application, so that files which only their owner can read (0600, 0640) can be shipped. Files of root cannot be
+/// owned by a user that `restricted` allows: those have to be readable by others, or by the pod's `fsGroup`.
+fn user(pod: Pod<'_>, parts: &Parts<'_>) -> i64 {
+    application_id(pod, parts, "runAsUser").unwrap_or(USER)
+}
+
+/// A number from the security context of the application's container, else of the pod, unless it is that of root.
+fn application_id(pod: Pod<'_>, parts: &Parts<'_>, field: &str) -> Option<i64> {
+    let Parts {
+        plan,
+        overrides,
+        logs,
+        ..
+    } = parts;
+    let name = logs.writer.as_deref().or(overrides.container);
+    let name = name.or_else(|| pod.default_container(plan.settings.exclude_containers));
+    let container = name
+        .and_then(|name| pod.container(name))
+        .map(|(_, container)| container);
+    let contexts = [
+        container.and_then(|container| container.get("securityContext")),
+        pod.spec("securityContext"),
+    ];
+    let number = contexts
+        .into_iter()
+        .find_map(|context| context?.get(field)?.as_i64());
+    number.filter(|number| *number != 0)
+}

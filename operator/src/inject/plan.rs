@@ -1,0 +1,286 @@
+//! What is injected, as far as it does not depend on the pod: the plan that several resources and the settings make together.
+//!
+//! Its hash tells whether a pod carries what it would get today. So the plan holds all that a running pod cannot take over (mounts,
+//! image, resources, kind of container, token, state) and nothing that it can (patterns, sinks, intervals).
+
+use super::{Settings, resources};
+use crate::policies::{Policy, Readiness};
+use logship_crd::v1alpha1::{
+    Native, Position, ResourceRequirements, ServiceAccountPolicy, Source, State, VolumeReference,
+};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// Raised when the same plan comes to mean another pod, so that pods of older operators count as outdated.
+const REVISION: u32 = 1;
+
+/// Hash of what the resources that select a pod give it: the value of `logship.dev/injected`. Resources that are not ready
+/// give nothing.
+pub fn injection_hash<'a>(
+    policies: impl IntoIterator<Item = &'a Arc<Policy>>,
+    settings: &Settings,
+) -> String {
+    let ready: Vec<_> = policies
+        .into_iter()
+        .filter(|policy| policy.readiness == Readiness::Ready)
+        .collect();
+    Plan::new(&ready, settings).hash()
+}
+
+/// The plan; its serialised form is what is hashed.
+#[derive(Debug, Serialize)]
+pub(super) struct Plan<'a> {
+    revision: u32,
+    pub(super) settings: HashedSettings<'a>,
+    /// Names of the resources, in order.
+    pub(super) shippings: Vec<&'a str>,
+    pub(super) files: Vec<FilesPlan<'a>>,
+    pub(super) resources: ResourceRequirements,
+    pub(super) native: bool,
+    pub(super) position: Position,
+    pub(super) state: State,
+    pub(super) needs_api: bool,
+    /// Hashed only where a token is given.
+    #[serde(skip)]
+    pub(super) account: ServiceAccountPolicy,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct HashedSettings<'a> {
+    pub(super) image: &'a str,
+    pub(super) image_pull_policy: &'a str,
+    pub(super) exclude_containers: &'a [String],
+}
+
+/// A `files` source, as far as volumes and mounts depend on it.
+#[derive(Debug, Serialize)]
+pub(super) struct FilesPlan<'a> {
+    pub(super) shipping: &'a str,
+    pub(super) source: &'a str,
+    pub(super) directory: &'a str,
+    pub(super) container: Option<&'a str>,
+    pub(super) volume: Option<&'a str>,
+}
+
+impl<'a> Plan<'a> {
+    /// The plan of all `policies` together. It does not depend on their order.
+    ///
+    /// Each pod has one sidecar, so what cannot be had per resource is decided for all: the greatest requests and limits; `Never`
+    /// before `Always` before `Auto`; `Last` before `First`; a claim before an emptyDir; the account as [`account`] says.
+    pub(super) fn new(policies: &[&'a Arc<Policy>], settings: &'a Settings) -> Self {
+        let mut policies: Vec<&'a Policy> = policies.iter().map(|&policy| &**policy).collect();
+        policies.sort_by(|a, b| a.name.cmp(&b.name));
+        let Settings {
+            image,
+            image_pull_policy,
+            exclude_containers,
+            nodes_run_native,
+        } = settings;
+        Self {
+            revision: REVISION,
+            settings: HashedSettings {
+                image,
+                image_pull_policy,
+                exclude_containers,
+            },
+            shippings: policies.iter().map(|policy| policy.name.as_str()).collect(),
+            files: policies.iter().flat_map(|policy| files(policy)).collect(),
+            resources: resources::combined(policies.iter().map(|policy| &policy.spec.sidecar.resources)),
+            native: native(&policies, *nodes_run_native),
+            position: position(&policies),
+            state: state(&policies),
+            needs_api: policies.iter().any(|policy| policy.spec.needs_api()),
+            account: account(&policies),
+        }
+    }
+
+    /// Whether the sidecar talks to the Kubernetes API: for a source, or, as a classic container, to learn when the pod's other
+    /// containers have ended.
+    pub(super) fn needs_token(&self, native: bool) -> bool {
+        self.needs_api || !native
+    }
+
+    pub(super) fn hash(&self) -> String {
+        let account = self.needs_token(self.native).then_some(self.account);
+        let document = serde_json::to_vec(&(self, account)).expect("names, flags and lists are valid JSON");
+        digest(&document)
+    }
+}
+
+/// The first 64 bits of the SHA-256 of a text, in hexadecimal digits.
+pub(super) fn digest(text: &[u8]) -> String {
+    let bytes: [u8; 32] = Sha256::digest(text).into();
+    bytes
+        .iter()
+        .take(8)
+        .fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"))
+}
+
+fn files(policy: &Policy) -> impl Iterator<Item = FilesPlan<'_>> {
+    policy.spec.sources.iter().filter_map(
+        |Source {
+             name,
+             files,
+             container_output: _,
+         }| {
+            let files = files.as_ref()?;
+            Some(FilesPlan {
+                shipping: &policy.name,
+                source: name,
+                directory: &files.directory,
+                container: files.container.as_deref(),
+                volume: files
+                    .volume
+                    .as_ref()
+                    .map(|VolumeReference { name }| name.as_str()),
+            })
+        },
+    )
+}
+
+fn native(policies: &[&Policy], nodes_run_native: bool) -> bool {
+    let asks_for = |native| policies.iter().any(|policy| policy.spec.sidecar.native == native);
+    if asks_for(Native::Never) {
+        return false;
+    }
+    asks_for(Native::Always) || nodes_run_native
+}
+
+fn position(policies: &[&Policy]) -> Position {
+    let last = policies
+        .iter()
+        .any(|policy| policy.spec.sidecar.position == Position::Last);
+    if last { Position::Last } else { Position::First }
+}
+
+fn state(policies: &[&Policy]) -> State {
+    let states = || policies.iter().map(|policy| &policy.spec.sidecar.state);
+    let claim = states().find_map(|state| state.persistent_volume_claim.clone());
+    let size = |limit: &String| resources::amount(limit);
+    let empty_dir = states()
+        .filter_map(|state| state.empty_dir.clone())
+        .max_by(|a, b| size(&a.size_limit).total_cmp(&size(&b.size_limit)))
+        .unwrap_or_default();
+    match claim {
+        Some(claim) => State {
+            empty_dir: None,
+            persistent_volume_claim: Some(claim),
+        },
+        None => State {
+            empty_dir: Some(empty_dir),
+            persistent_volume_claim: None,
+        },
+    }
+}
+
+/// The strictest policy (`Inject`, then `Bind`, then `Keep`) of the resources that use the API; of all of them where none does and
+/// the token is for a classic sidecar.
+fn account(policies: &[&Policy]) -> ServiceAccountPolicy {
+    let needs_api = policies.iter().any(|policy| policy.spec.needs_api());
+    let strictness = |account: &ServiceAccountPolicy| match account {
+        ServiceAccountPolicy::Inject => 2,
+        ServiceAccountPolicy::Bind => 1,
+        ServiceAccountPolicy::Keep => 0,
+    };
+    policies
+        .iter()
+        .filter(|policy| policy.spec.needs_api() || !needs_api)
+        .map(|policy| policy.spec.sidecar.service_account)
+        .max_by_key(strictness)
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn policy(name: &str, change: &Value) -> Arc<Policy> {
+        let mut spec = json!({
+            "selector": {},
+            "sources": [{"name": "access", "files": {"directory": "/logs", "pattern": "log$"}}],
+            "sinks": [{"name": "out", "stdout": {}}],
+        });
+        json_patch::merge(&mut spec, change);
+        let spec = serde_json::from_value(spec).unwrap();
+        Arc::new(Policy {
+            name: name.to_owned(),
+            spec,
+            readiness: Readiness::Ready,
+        })
+    }
+
+    fn settings() -> Settings {
+        Settings {
+            image: "logship:1".to_owned(),
+            image_pull_policy: "IfNotPresent".to_owned(),
+            exclude_containers: Vec::new(),
+            nodes_run_native: true,
+        }
+    }
+
+    fn hash(change: &Value) -> String {
+        injection_hash(&[policy("shop", change)], &settings())
+    }
+
+    #[test]
+    fn what_a_running_pod_takes_over_leaves_the_hash() {
+        for hot in [
+            json!({"sources": [{"name": "access", "files": {"directory": "/logs", "pattern": "new", "scanInterval": "1s"}}]}),
+            json!({"sinks": [{"name": "other", "http": {"url": "http://sink"}}]}),
+            json!({"selector": {"matchLabels": {"app": "web"}}}),
+            json!({"sidecar": {"drain": "1m"}}),
+            json!({"sidecar": {"native": "Always"}}),
+            json!({"sidecar": {"serviceAccount": "Bind"}}),
+            json!({"sidecar": {"state": {"emptyDir": {"sizeLimit": "64Mi"}}}}),
+        ] {
+            assert_eq!(hash(&hot), hash(&json!({})), "{hot}");
+        }
+    }
+
+    #[test]
+    fn what_needs_another_pod_changes_the_hash() {
+        let api = json!([{"name": "access", "containerOutput": {}}]);
+        let cold = [
+            json!({}),
+            json!({"sources": [{"name": "access", "files": {"directory": "/other", "pattern": "log$"}}]}),
+            json!({"sources": api}),
+            json!({"sources": api, "sidecar": {"serviceAccount": "Bind"}}),
+            json!({"sidecar": {"native": "Never"}}),
+            json!({"sidecar": {"position": "Last"}}),
+            json!({"sidecar": {"resources": {"limits": {"memory": "128Mi"}}}}),
+            json!({"sidecar": {"state": {"persistentVolumeClaim": {"claimName": "state"}}}}),
+        ];
+        let mut hashes: Vec<String> = cold.iter().map(hash).collect();
+        let image = Settings {
+            image: "logship:2".to_owned(),
+            ..settings()
+        };
+        hashes.push(injection_hash(&[policy("shop", &json!({}))], &image));
+        hashes.push(injection_hash(&[policy("other", &json!({}))], &settings()));
+        let count = hashes.len();
+        hashes.sort();
+        hashes.dedup();
+        assert_eq!(hashes.len(), count);
+    }
+
+    #[test]
+    fn order_and_resources_that_are_not_ready_do_not_count() {
+        let (a, b) = (
+            policy("a", &json!({})),
+            policy("b", &json!({"sidecar": {"position": "Last"}})),
+        );
+        let pending = Arc::new(Policy {
+            readiness: Readiness::Pending,
+            ..(*b).clone()
+        });
+        let both = injection_hash(&[Arc::clone(&a), Arc::clone(&b)], &settings());
+        assert_eq!(injection_hash([&b, &a], &settings()), both);
+        assert_ne!(injection_hash([&a], &settings()), both);
+        assert_eq!(
+            injection_hash([&a, &pending], &settings()),
+            injection_hash([&a], &settings())
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! What the operator counts. Labels come from enums only: never names, uids or texts of other people's objects.
+
+use crate::inject::SkipReason;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
+use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram};
+use prometheus_client::registry::Registry;
+use std::fmt::Write as _;
+
+/// How an admission review ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReviewResult {
+    /// The pod got the sidecar.
+    Injected,
+    /// The pod was left alone, for a [`SkipReason`].
+    Skipped,
+    /// The review could not be carried out.
+    Error,
+}
+
+impl EncodeLabelValue for ReviewResult {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        encoder.write_str(match self {
+            Self::Injected => "injected",
+            Self::Skipped => "skipped",
+            Self::Error => "error",
+        })
+    }
+}
+
+impl EncodeLabelValue for SkipReason {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        encoder.write_str(skip_reason(*self))
+    }
+}
+
+/// The stable name of a reason, in metrics and audit annotations.
+pub fn skip_reason(reason: SkipReason) -> &'static str {
+    match reason {
+        SkipReason::AlreadyInjected => "already_injected",
+        SkipReason::Disabled => "disabled",
+        SkipReason::StaticPod => "static_pod",
+        SkipReason::Windows => "windows",
+        SkipReason::NoMatchingResource => "no_matching_resource",
+        SkipReason::ResourceNotReady => "resource_not_ready",
+        SkipReason::ResourceInvalid => "resource_invalid",
+        SkipReason::HostNetwork => "host_network",
+        SkipReason::Conflict => "conflict",
+        SkipReason::UnsupportedMount => "unsupported_mount",
+        SkipReason::ContainerNotFound => "container_not_found",
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReviewLabels {
+    result: ReviewResult,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SkipLabels {
+    reason: SkipReason,
+}
+
+/// Every metric of the operator, registered.
+#[derive(Debug)]
+pub struct Metrics {
+    reviews: Family<ReviewLabels, Counter>,
+    skips: Family<SkipLabels, Counter>,
+    /// Time inside the webhook, from the request's head to the answer.
+    pub admission_duration: Histogram,
+    /// Last moment of the served certificate, in seconds since the epoch.
+    pub certificate_expiry: Gauge,
+    /// 1 on the replica that leads.
+    pub leader: Gauge,
+    /// Times that a server had as many connections as allowed, so that others had to wait.
+    pub connections_full: Counter,
+    registry: Registry,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            reviews: Family::default(),
+            skips: Family::default(),
+            admission_duration: Histogram::new([
+                0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.1, 0.5, 2.0,
+            ]),
+            certificate_expiry: Gauge::default(),
+            leader: Gauge::default(),
+            connections_full: Counter::default(),
+            registry: Registry::with_prefix("logship"),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "admission_reviews",
+            "Admission reviews by result",
+            self.reviews.clone(),
+        );
+        registry.register(
+            "admission_skips",
+            "Pods left alone, by reason",
+            self.skips.clone(),
+        );
+        registry.register(
+            "admission_duration_seconds",
+            "Time from the head of a review to its answer",
+            self.admission_duration.clone(),
+        );
+        registry.register(
+            "webhook_certificate_expiry_timestamp_seconds",
+            "Last moment of the served certificate",
+            self.certificate_expiry.clone(),
+        );
+        registry.register("leader", "1 on the replica that leads", self.leader.clone());
+        registry.register(
+            "connections_full",
+            "Times that as many connections as allowed were open",
+            self.connections_full.clone(),
+        );
+    }
+
+    /// Counts an answered review.
+    pub fn count_review(&self, result: ReviewResult) {
+        self.reviews.get_or_create(&ReviewLabels { result }).inc();
+    }
+
+    /// Counts a pod that was left alone.
+    pub fn count_skip(&self, reason: SkipReason) {
+        self.skips.get_or_create(&SkipLabels { reason }).inc();
+    }
+
+    /// The text for Prometheus (`OpenMetrics` 1.0).
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        text::encode(&mut text, &self.registry).expect("writing to a String cannot fail");
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_the_names_of_the_enums() {
+        let metrics = Metrics::default();
+        metrics.count_review(ReviewResult::Skipped);
+        metrics.count_skip(SkipReason::HostNetwork);
+        let text = metrics.text();
+        assert!(
+            text.contains("logship_admission_reviews_total{result=\"skipped\"} 1"),
+            "{text}"
+        );
+        assert!(
+            text.contains("logship_admission_skips_total{reason=\"host_network\"} 1"),
+            "{text}"
+        );
+        assert!(
+            text.contains("# TYPE logship_admission_duration_seconds histogram"),
+            "{text}"
+        );
+    }
+}
