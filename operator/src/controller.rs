@@ -6,10 +6,8 @@
 
 use crate::inject::Settings;
 use crate::policies::{Guarded, Policies};
-use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::PartialObjectMeta;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, Resource};
@@ -19,9 +17,9 @@ use std::sync::{Arc, Mutex};
 mod apply;
 mod build;
 mod census;
+mod cluster;
 mod gather;
 mod outcomes;
-mod pods;
 mod retry;
 mod run;
 mod status;
@@ -38,8 +36,7 @@ use status::{Outcome, publish, status};
 pub(crate) struct Context {
     client: Client,
     shippings: Store<Guarded>,
-    namespaces: Store<PartialObjectMeta<Namespace>>,
-    pods: Arc<pods::Pods>,
+    cluster: Arc<cluster::Cluster>,
     policies: Arc<Policies>,
     settings: Arc<Settings>,
     outcomes: Arc<Outcomes>,
