@@ -26,10 +26,9 @@ mod status;
 mod token;
 pub mod validate;
 
-pub use outcomes::{Outcomes, Result as Reconciled};
+pub use outcomes::{Outcomes, Reconciled};
 pub use run::{Ended, run};
 
-use outcomes::Result as Counted;
 use status::{Outcome, publish, status};
 
 /// What a reconciliation works with.
@@ -79,16 +78,16 @@ impl Error {
 }
 
 async fn reconcile(object: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action, Error> {
-    let counted = match &object.0 {
+    let reconciled = match &object.0 {
         _ if object.meta().deletion_timestamp.is_some() => return Ok(Action::await_change()),
         Ok(shipping) => reconcile_well_formed(&object, shipping, &ctx).await?,
         Err(malformed) => report_malformed(&object, &malformed.error, &ctx).await?,
     };
-    ctx.outcomes.count(counted);
+    ctx.outcomes.count(reconciled);
     retry::forget(&ctx.failures, &ObjectRef::from_obj(&*object));
-    Ok(match counted {
-        Counted::Applied => Action::requeue(retry::resync(fastrand::f64())),
-        Counted::Invalid | Counted::Malformed | Counted::Failed => Action::await_change(),
+    Ok(match reconciled {
+        Reconciled::Applied => Action::requeue(retry::resync(fastrand::f64())),
+        Reconciled::Invalid | Reconciled::Malformed | Reconciled::Failed => Action::await_change(),
     })
 }
 
@@ -96,7 +95,7 @@ async fn reconcile_well_formed(
     object: &Guarded,
     shipping: &LogShipping,
     ctx: &Context,
-) -> Result<Counted, Error> {
+) -> Result<Reconciled, Error> {
     let now = Timestamp::now();
     let gathered = gather::gather(ctx, shipping).await.map_err(Error::Gather)?;
     let previous = shipping.status.clone().unwrap_or_default();
@@ -120,19 +119,19 @@ async fn reconcile_well_formed(
                 .await
                 .map_err(Error::Status)?;
             applied.config.and(applied.rbac).map_err(Error::Apply)?;
-            Ok(Counted::Applied)
+            Ok(Reconciled::Applied)
         }
         Err(violations) => {
             let status = report(Outcome::Invalid(&violations));
             publish(&ctx.client, object, &previous, &status)
                 .await
                 .map_err(Error::Status)?;
-            Ok(Counted::Invalid)
+            Ok(Reconciled::Invalid)
         }
     }
 }
 
-async fn report_malformed(object: &Guarded, text: &str, ctx: &Context) -> Result<Counted, Error> {
+async fn report_malformed(object: &Guarded, text: &str, ctx: &Context) -> Result<Reconciled, Error> {
     let previous = gather::read_status(&ctx.client, object.meta())
         .await
         .map_err(Error::Gather)?;
@@ -150,7 +149,7 @@ async fn report_malformed(object: &Guarded, text: &str, ctx: &Context) -> Result
     publish(&ctx.client, object, &previous, &status)
         .await
         .map_err(Error::Status)?;
-    Ok(Counted::Malformed)
+    Ok(Reconciled::Malformed)
 }
 
 /// Conditions carry whole seconds.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How a reconciliation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Result {
+pub enum Reconciled {
     /// Everything is as the resource says.
     Applied,
     /// The resource cannot be carried out; its conditions say why.
@@ -15,7 +15,7 @@ pub enum Result {
     Failed,
 }
 
-impl Result {
+impl Reconciled {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Applied, Self::Invalid, Self::Malformed, Self::Failed];
 
@@ -36,11 +36,11 @@ pub struct Outcomes([AtomicU64; 4]);
 
 impl Outcomes {
     /// How many ended so.
-    pub fn of(&self, result: Result) -> u64 {
-        self.0[result as usize].load(Ordering::Relaxed)
+    pub fn of(&self, reconciled: Reconciled) -> u64 {
+        self.0[reconciled as usize].load(Ordering::Relaxed)
     }
 
-    pub(super) fn count(&self, result: Result) {
-        self.0[result as usize].fetch_add(1, Ordering::Relaxed);
+    pub(super) fn count(&self, reconciled: Reconciled) {
+        self.0[reconciled as usize].fetch_add(1, Ordering::Relaxed);
     }
 }

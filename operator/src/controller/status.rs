@@ -138,7 +138,7 @@ fn ready(parts: [&Result<(), super::apply::Error>; 2], gathered: &Gathered) -> F
     let counts = gathered.counts;
     let message = match gathered.skips.first() {
         Some(skip) => format!(
-            "{} of {} pods run without the sidecar, {} among them: {}",
+            "pods without a sidecar: {} of {}, for example {}: {}",
             counts.missed, counts.matched, skip.pod, skip.message
         ),
         None => "pods are injected".to_owned(),
