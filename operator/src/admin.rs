@@ -4,7 +4,7 @@
 //! served, and the API server was told to trust it. The body of `/readyz` names what is missing.
 
 use crate::metrics::Metrics;
-use crate::standin::Policies;
+use crate::policies::Policies;
 use crate::webhook::tls::Certificates;
 use crate::webhook::trust::{Observed, Published};
 use axum::Router;

@@ -6,10 +6,11 @@
 
 use crate::admin::{self, Health};
 use crate::args::Args;
+use crate::controller;
 use crate::lease::Candidate;
 use crate::metrics::Metrics;
+use crate::policies::{self, Policies};
 use crate::server::Server;
-use crate::standin::{self as controller, self as policies, Policies};
 use crate::webhook::authority::{self, Places};
 use crate::webhook::tls::{self, Certificates, Signer};
 use crate::webhook::trust::{self, Trust};
@@ -129,6 +130,7 @@ async fn start(tasks: &mut Tasks, args: &Args, client: Client, stop: &Stop) -> a
         };
         server.run(stop.serving.clone())
     });
+    let settings = Arc::new(args.injection());
     let candidate = Candidate::new(
         client.clone(),
         &args.namespace,
@@ -140,10 +142,15 @@ async fn start(tasks: &mut Tasks, args: &Args, client: Client, stop: &Stop) -> a
         let work = || {
             leader_work(
                 client.clone(),
-                policies.clone(),
+                controller::run(
+                    client.clone(),
+                    policies.clone(),
+                    settings.clone(),
+                    metrics.clone(),
+                    asked.clone().cancelled_owned(),
+                ),
                 places.clone(),
                 trust.clone(),
-                asked.clone(),
             )
         };
         let leading = |leading: bool| {
@@ -159,13 +166,17 @@ async fn start(tasks: &mut Tasks, args: &Args, client: Client, stop: &Stop) -> a
 /// What only one replica may do. Returns the name of what ended, which nothing does by itself.
 async fn leader_work(
     client: Client,
-    policies: Arc<Policies>,
+    controller: impl Future<Output = Result<(), controller::Ended>>,
     places: Places,
     trust: Trust,
-    stop: CancellationToken,
 ) -> &'static str {
     tokio::select! {
-        () = controller::run(client.clone(), policies, stop) => "controller",
+        ended = controller => {
+            if let Err(error) = ended {
+                tracing::error!(%error, "the controller ended");
+            }
+            "controller"
+        }
         () = authority::maintain(client, places, trust) => "authority",
     }
 }

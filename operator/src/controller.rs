@@ -5,6 +5,7 @@
 //! of the resource's namespace, and never deletes: the API server's garbage collector follows the owners.
 
 use crate::inject::Settings;
+use crate::metrics::{Metrics, Reconciled};
 use crate::policies::{Guarded, Policies};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
@@ -19,14 +20,12 @@ mod build;
 mod census;
 mod cluster;
 mod gather;
-mod outcomes;
 mod retry;
 mod run;
 mod status;
 mod token;
 pub mod validate;
 
-pub use outcomes::{Outcomes, Reconciled};
 pub use run::{Ended, run};
 
 use status::{Outcome, publish, status};
@@ -38,7 +37,7 @@ pub(crate) struct Context {
     cluster: Arc<cluster::Cluster>,
     policies: Arc<Policies>,
     settings: Arc<Settings>,
-    outcomes: Arc<Outcomes>,
+    metrics: Arc<Metrics>,
     failures: Mutex<retry::Failures>,
 }
 
@@ -83,7 +82,7 @@ async fn reconcile(object: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action, Er
         Ok(shipping) => reconcile_well_formed(&object, shipping, &ctx).await?,
         Err(malformed) => report_malformed(&object, &malformed.error, &ctx).await?,
     };
-    ctx.outcomes.count(reconciled);
+    ctx.metrics.count_reconcile(reconciled);
     retry::forget(&ctx.failures, &ObjectRef::from_obj(&*object));
     Ok(match reconciled {
         Reconciled::Applied => Action::requeue(retry::resync(fastrand::f64())),

@@ -14,6 +14,5 @@ pub mod lease;
 pub mod metrics;
 pub mod policies;
 pub mod server;
-mod standin;
 pub mod telemetry;
 pub mod webhook;

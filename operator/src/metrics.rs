@@ -29,24 +29,31 @@ impl EncodeLabelValue for ReviewResult {
 
 impl EncodeLabelValue for SkipReason {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
-        encoder.write_str(skip_reason(*self))
+        encoder.write_str(self.reason())
     }
 }
 
-/// The stable name of a reason, in metrics and audit annotations.
-pub fn skip_reason(reason: SkipReason) -> &'static str {
-    match reason {
-        SkipReason::AlreadyInjected => "already_injected",
-        SkipReason::Disabled => "disabled",
-        SkipReason::StaticPod => "static_pod",
-        SkipReason::Windows => "windows",
-        SkipReason::NoMatchingResource => "no_matching_resource",
-        SkipReason::ResourceNotReady => "resource_not_ready",
-        SkipReason::ResourceInvalid => "resource_invalid",
-        SkipReason::HostNetwork => "host_network",
-        SkipReason::Conflict => "conflict",
-        SkipReason::UnsupportedMount => "unsupported_mount",
-        SkipReason::ContainerNotFound => "container_not_found",
+/// How a reconciliation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reconciled {
+    /// Everything is as the resource says.
+    Applied,
+    /// The resource cannot be carried out; its conditions say why.
+    Invalid,
+    /// The resource could not be read.
+    Malformed,
+    /// The world failed; it is retried.
+    Failed,
+}
+
+impl EncodeLabelValue for Reconciled {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        encoder.write_str(match self {
+            Self::Applied => "applied",
+            Self::Invalid => "invalid",
+            Self::Malformed => "malformed",
+            Self::Failed => "failed",
+        })
     }
 }
 
@@ -60,11 +67,17 @@ struct SkipLabels {
     reason: SkipReason,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReconcileLabels {
+    result: Reconciled,
+}
+
 /// Every metric of the operator, registered.
 #[derive(Debug)]
 pub struct Metrics {
     reviews: Family<ReviewLabels, Counter>,
     skips: Family<SkipLabels, Counter>,
+    reconciles: Family<ReconcileLabels, Counter>,
     /// Time inside the webhook, from the request's head to the answer.
     pub admission_duration: Histogram,
     /// Last moment of the served certificate, in seconds since the epoch.
@@ -81,6 +94,7 @@ impl Default for Metrics {
         let mut metrics = Self {
             reviews: Family::default(),
             skips: Family::default(),
+            reconciles: Family::default(),
             admission_duration: Histogram::new([
                 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.1, 0.5, 2.0,
             ]),
@@ -107,6 +121,7 @@ impl Metrics {
             "Pods left alone, by reason",
             self.skips.clone(),
         );
+        registry.register("reconciles", "Reconciliations by result", self.reconciles.clone());
         registry.register(
             "admission_duration_seconds",
             "Time from the head of a review to its answer",
@@ -135,6 +150,11 @@ impl Metrics {
         self.skips.get_or_create(&SkipLabels { reason }).inc();
     }
 
+    /// Counts a reconciliation.
+    pub fn count_reconcile(&self, result: Reconciled) {
+        self.reconciles.get_or_create(&ReconcileLabels { result }).inc();
+    }
+
     /// The text for Prometheus (`OpenMetrics` 1.0).
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -158,7 +178,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("logship_admission_skips_total{reason=\"host_network\"} 1"),
+            text.contains("logship_admission_skips_total{reason=\"HostNetwork\"} 1"),
             "{text}"
         );
         assert!(

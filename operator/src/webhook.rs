@@ -11,9 +11,10 @@ pub mod tls;
 pub mod trust;
 pub mod verdict;
 
+use crate::inject::inject;
 use crate::inject::{Decision, Input, Settings};
 use crate::metrics::{Metrics, ReviewResult};
-use crate::standin::{Policies, inject};
+use crate::policies::Policies;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
 use axum::response::{IntoResponse as _, Response};

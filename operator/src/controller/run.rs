@@ -2,8 +2,9 @@
 //! namespace's label, and of the pods there.
 
 use super::cluster::{self, Cluster};
-use super::{Context, Error, Outcomes, Reconciled, reconcile, retry};
+use super::{Context, Error, reconcile, retry};
 use crate::inject::Settings;
+use crate::metrics::{Metrics, Reconciled};
 use crate::policies::{Guarded, Policies};
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
@@ -37,7 +38,7 @@ pub async fn run(
     client: Client,
     policies: Arc<Policies>,
     settings: Arc<Settings>,
-    outcomes: Arc<Outcomes>,
+    metrics: Arc<Metrics>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Ended> {
     let shutdown = shutdown.shared();
@@ -50,7 +51,7 @@ pub async fn run(
         cluster: cluster.clone(),
         policies,
         settings,
-        outcomes,
+        metrics,
         failures: Mutex::default(),
     });
     let controller = Controller::for_stream(with_siblings(&client, writer, &shippings), shippings.clone())
@@ -61,14 +62,15 @@ pub async fn run(
         .owns(Api::<ConfigMap>::all(client.clone()), ours())
         .reconcile_on(resources_in(received(changed), shippings))
         .graceful_shutdown_on(shutdown.clone());
-    let watching = cluster::watch(client, cluster.clone(), sender);
-    let controlling = async {
+    // Boxed, because the state machines of the watches are tens of kilobytes.
+    let watching = Box::pin(cluster::watch(client, cluster.clone(), sender));
+    let controlling = Box::pin(async {
         // Before the first lists every count would be wrong.
         tokio::select! {
             () = cluster.filled() => controller.run(reconcile, retry_later, ctx).for_each(log).await,
             () = shutdown => {}
         }
-    };
+    });
     tokio::select! {
         () = watching => Err(Ended),
         () = controlling => Ok(()),
@@ -123,7 +125,7 @@ fn ours() -> watcher::Config {
     reason = "the controller hands over what it shares"
 )]
 fn retry_later(object: Arc<Guarded>, _: &Error, ctx: Arc<Context>) -> Action {
-    ctx.outcomes.count(Reconciled::Failed);
+    ctx.metrics.count_reconcile(Reconciled::Failed);
     let object = ObjectRef::from_obj(&*object);
     Action::requeue(retry::after_failure(
         &ctx.failures,

@@ -5,7 +5,6 @@
 
 use super::review::Response;
 use crate::inject::{Decision, SkipReason};
-use crate::metrics::skip_reason;
 use base64::Engine as _;
 use std::collections::BTreeMap;
 
@@ -38,7 +37,7 @@ pub fn respond(uid: String, decision: Decision) -> Response {
             allow(
                 uid,
                 warnings,
-                [("decision", "skipped"), ("reason", skip_reason(reason))],
+                [("decision", "skipped"), ("reason", reason.reason())],
             )
         }
     }

@@ -44,7 +44,7 @@ files_of_tools() {
     copy_program "$1" "$(command -v curl)"
     mkdir "$1/bin"
     cp /usr/bin/busybox "$1/bin/"
-    for applet in $(busybox --list); do ln -sf busybox "$1/bin/$applet"; done
+    for applet in $(busybox --list | grep -v "^busybox$"); do ln -s busybox "$1/bin/$applet"; done
     cp --parents --dereference /etc/ssl/certs/ca-certificates.crt "$1"
 }
 
