@@ -140,18 +140,19 @@ async fn start(tasks: &mut Tasks, args: &Args, client: Client, stop: &Stop) -> a
     let asked = stop.asked.clone();
     tasks.start("leadership", async move {
         let work = || {
-            leader_work(
+            let controller = controller::run(
                 client.clone(),
-                controller::run(
-                    client.clone(),
-                    policies.clone(),
-                    settings.clone(),
-                    metrics.clone(),
-                    asked.clone().cancelled_owned(),
-                ),
+                policies.clone(),
+                settings.clone(),
+                metrics.clone(),
+                asked.clone().cancelled_owned(),
+            );
+            Box::pin(leader_work(
+                client.clone(),
+                controller,
                 places.clone(),
                 trust.clone(),
-            )
+            ))
         };
         let leading = |leading: bool| {
             metrics.leader.set(leading.into());
@@ -239,5 +240,28 @@ impl Tasks {
     /// Returns when all have ended.
     async fn finish(&mut self) {
         while self.set.join_next().await.is_some() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+
+    #[tokio::test]
+    async fn the_first_task_that_ends_is_named() {
+        let mut tasks = Tasks::default();
+        tasks.start("steady", pending());
+        tasks.start("brittle", ready(()));
+        assert_eq!(tasks.next().await, "brittle");
+    }
+
+    #[tokio::test]
+    async fn an_endless_task_ends_at_its_stop() {
+        let mut tasks = Tasks::default();
+        let stop = CancellationToken::new();
+        tasks.until(&stop, "endless", pending());
+        stop.cancel();
+        tasks.finish().await;
     }
 }

@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long, default_value = "logship-webhook", value_parser = dns_name)]
     pub webhook_service: String,
 
-    /// MutatingWebhookConfiguration whose entries trust the operator's authority.
+    /// `MutatingWebhookConfiguration` whose entries trust the operator's authority.
     #[arg(long, default_value = "logship", value_parser = dns_name)]
     pub webhook_config: String,
 

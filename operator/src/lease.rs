@@ -23,6 +23,8 @@ const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 const RENEW_INTERVAL: Duration = Duration::from_secs(5);
 /// How often others look, and a failed request is repeated.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+/// How long work that is asked to stop may go on.
+const WORK_STOP_DEADLINE: Duration = Duration::from_secs(3);
 const REQUEST_DEADLINE: Duration = Duration::from_secs(3);
 
 /// A Lease as one candidate sees it. Its own times are not used: they come from another clock.
@@ -137,8 +139,9 @@ impl Candidate {
         }
     }
 
-    /// Does `work` whenever this candidate leads, drops it when it no longer does, and ends at `stop` with the lease given
-    /// back. `leading` is told each change. Ends early only if the work does, with its result.
+    /// Does `work` whenever this candidate leads, and drops it when it no longer does. At `stop` the work has
+    /// [`WORK_STOP_DEADLINE`] to end by itself, then the lease is given back. `leading` is told each change. Ends early only
+    /// if the work does, with its result.
     pub async fn run<W: Future>(
         mut self,
         stop: CancellationToken,
@@ -149,13 +152,13 @@ impl Candidate {
             leading(true);
             tracing::info!(lease = self.name, "leading");
             let ended = tokio::select! {
-                output = work() => Some(output),
                 () = self.hold(acquired) => None,
-                () = stop.cancelled() => None,
+                () = given_time(&stop) => None,
+                output = work() => Some(output),
             };
             leading(false);
             tracing::info!(lease = self.name, "no longer leading");
-            if ended.is_some() {
+            if ended.is_some() && !stop.is_cancelled() {
                 return ended;
             }
         }
@@ -259,6 +262,11 @@ impl Candidate {
     }
 }
 
+async fn given_time(stop: &CancellationToken) {
+    stop.cancelled().await;
+    sleep(WORK_STOP_DEADLINE).await;
+}
+
 async fn within<F: Future>(request: F) -> Result<F::Output, Error> {
     timeout(REQUEST_DEADLINE, request)
         .await
@@ -270,5 +278,4 @@ fn report(error: &Error) {
 }
 
 #[cfg(test)]
-#[path = "lease/tests.rs"]
 mod tests;

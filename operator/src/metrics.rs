@@ -110,6 +110,10 @@ impl Default for Metrics {
 
 impl Metrics {
     fn register(&mut self) {
+        // A counter that starts at zero shows its first increase as one.
+        for reason in SkipReason::ALL {
+            self.skips.get_or_create(&SkipLabels { reason }).inc_by(0);
+        }
         let registry = &mut self.registry;
         registry.register(
             "admission_reviews",
@@ -156,6 +160,7 @@ impl Metrics {
     }
 
     /// The text for Prometheus (`OpenMetrics` 1.0).
+    #[expect(clippy::missing_panics_doc, reason = "writing to a String cannot fail")]
     pub fn text(&self) -> String {
         let mut text = String::new();
         text::encode(&mut text, &self.registry).expect("writing to a String cannot fail");

@@ -11,8 +11,7 @@ pub mod tls;
 pub mod trust;
 pub mod verdict;
 
-use crate::inject::inject;
-use crate::inject::{Decision, Input, Settings};
+use crate::inject::{Decision, Input, Settings, inject};
 use crate::metrics::{Metrics, ReviewResult};
 use crate::policies::Policies;
 use axum::body::Bytes;
@@ -143,7 +142,7 @@ impl Webhook {
                 self.metrics.count_review(ReviewResult::Injected);
             }
             Decision::Skip { reason, message, .. } => {
-                tracing::info!(namespace, pod, ?reason, message, "skipped");
+                tracing::info!(namespace, pod, reason = reason.reason(), why = message, "skipped");
                 self.metrics.count_review(ReviewResult::Skipped);
                 self.metrics.count_skip(*reason);
             }

@@ -1,4 +1,11 @@
 use super::*;
+use http::{Method, Request, Response};
+use kube::client::Body;
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 const ME: &str = "logship-0";
 
@@ -119,4 +126,196 @@ fn a_write_keeps_the_resource_version_that_was_read() {
         ME,
     );
     assert_eq!(written.metadata.resource_version.as_deref(), Some("7"));
+}
+
+/// An API server that holds one Lease, checks resource versions, and can be cut off.
+#[derive(Clone, Default)]
+struct Server {
+    lease: Arc<Mutex<Option<Lease>>>,
+    cut_off: Arc<AtomicBool>,
+}
+
+impl Server {
+    fn candidate(&self, me: &str) -> Candidate {
+        let server = self.clone();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let server = server.clone();
+            async move {
+                if server.cut_off.load(Relaxed) {
+                    std::future::pending::<()>().await;
+                }
+                let (head, body) = request.into_parts();
+                let body = body.collect_bytes().await.unwrap();
+                Ok::<_, Infallible>(server.answer(&head.method, &body))
+            }
+        });
+        Candidate::new(
+            Client::new(service, "logship-system"),
+            "logship-system",
+            "lease".to_owned(),
+            me.to_owned(),
+        )
+    }
+
+    fn answer(&self, method: &Method, body: &[u8]) -> Response<Body> {
+        let mut stored = self.lease.lock().unwrap();
+        let version = |lease: &Lease| lease.metadata.resource_version.clone();
+        if *method == Method::GET {
+            return match &*stored {
+                Some(lease) => respond(200, serde_json::to_vec(lease).unwrap()),
+                None => respond(
+                    404,
+                    br#"{"status":"Failure","reason":"NotFound","code":404}"#.to_vec(),
+                ),
+            };
+        }
+        let mut lease: Lease = serde_json::from_slice(body).unwrap();
+        if stored.as_ref().and_then(version) != version(&lease) {
+            return respond(
+                409,
+                br#"{"status":"Failure","reason":"Conflict","code":409}"#.to_vec(),
+            );
+        }
+        let next = version(&lease).map_or(1, |version| version.parse::<u32>().unwrap() + 1);
+        lease.metadata.resource_version = Some(next.to_string());
+        *stored = Some(lease);
+        respond(200, body.to_vec())
+    }
+
+    fn holder(&self) -> Option<String> {
+        self.lease
+            .lock()
+            .unwrap()
+            .clone()
+            .and_then(|lease| lease.spec)
+            .and_then(|spec| spec.holder_identity)
+    }
+}
+
+fn respond(status: u16, body: Vec<u8>) -> Response<Body> {
+    Response::builder().status(status).body(Body::from(body)).unwrap()
+}
+
+/// Runs a candidate beside the test; `leading` follows it.
+fn campaign(
+    tasks: &mut JoinSet<()>,
+    candidate: Candidate,
+    stop: &CancellationToken,
+) -> watch::Receiver<bool> {
+    let (sender, leading) = watch::channel(false);
+    let stop = stop.clone();
+    tasks.spawn(async move {
+        let told = |leading| {
+            sender.send_replace(leading);
+        };
+        assert!(
+            candidate
+                .run(stop, told, std::future::pending::<()>)
+                .await
+                .is_none()
+        );
+    });
+    leading
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_candidate_leads_and_gives_the_lease_back_when_it_stops() {
+    let server = Server::default();
+    let mut tasks = JoinSet::new();
+    let [stop_first, stop_second] = [CancellationToken::new(), CancellationToken::new()];
+    let mut first = campaign(&mut tasks, server.candidate("first"), &stop_first);
+    first.wait_for(|leading| *leading).await.unwrap();
+    let mut second = campaign(&mut tasks, server.candidate("second"), &stop_second);
+    assert!(
+        timeout(seconds(600), second.changed()).await.is_err(),
+        "the first renews for as long as it runs"
+    );
+    assert!(*first.borrow());
+
+    let stopped = Instant::now();
+    stop_first.cancel();
+    second.wait_for(|leading| *leading).await.unwrap();
+    assert!(
+        stopped.elapsed() <= WORK_STOP_DEADLINE + RETRY_INTERVAL,
+        "{:?}",
+        stopped.elapsed()
+    );
+    assert_eq!(server.holder().as_deref(), Some("second"));
+    stop_second.cancel();
+    while tasks.join_next().await.is_some() {}
+    assert_eq!(server.holder(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_cannot_renew_stops_before_another_may_start() {
+    let server = Server::default();
+    let mut tasks = JoinSet::new();
+    let stop = CancellationToken::new();
+    let mut first = campaign(&mut tasks, server.candidate("first"), &stop);
+    first.wait_for(|leading| *leading).await.unwrap();
+
+    let cut_off = Instant::now();
+    server.cut_off.store(true, Relaxed);
+    first.wait_for(|leading| !*leading).await.unwrap();
+    assert!(
+        cut_off.elapsed() <= RENEW_DEADLINE && RENEW_DEADLINE < LEASE_DURATION,
+        "{:?}",
+        cut_off.elapsed()
+    );
+
+    server.cut_off.store(false, Relaxed);
+    first.wait_for(|leading| *leading).await.unwrap();
+    assert_eq!(
+        server.holder().as_deref(),
+        Some("first"),
+        "it goes on as a candidate"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vanished_leader_is_replaced_after_the_lease_has_run_out() {
+    let server = Server::default();
+    *server.lease.lock().unwrap() = Some(lease(Some("vanished"), "1", NOON));
+    let mut tasks = JoinSet::new();
+    let stop = CancellationToken::new();
+    let began = Instant::now();
+    let mut first = campaign(&mut tasks, server.candidate("first"), &stop);
+    first.wait_for(|leading| *leading).await.unwrap();
+    assert!(
+        (LEASE_DURATION..LEASE_DURATION + RETRY_INTERVAL).contains(&began.elapsed()),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_ends_by_itself_ends_the_candidacy() {
+    let candidate = Server::default().candidate("first");
+    let ended = candidate
+        .run(CancellationToken::new(), |_| {}, || std::future::ready("done"))
+        .await;
+    assert_eq!(ended, Some("done"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_stops_when_asked_is_not_cut_and_the_lease_is_free_at_once() {
+    let server = Server::default();
+    let stop = CancellationToken::new();
+    let finished = AtomicBool::new(false);
+    let work = async || {
+        stop.cancelled().await;
+        sleep(seconds(1)).await;
+        finished.store(true, Relaxed);
+    };
+    let candidate = server.candidate("first");
+    let began = Instant::now();
+    let leading = |leading: bool| {
+        if leading {
+            stop.cancel();
+        }
+    };
+    assert!(candidate.run(stop.clone(), leading, work).await.is_none());
+    assert!(finished.load(Relaxed));
+    assert_eq!(began.elapsed().as_secs(), 1);
+    assert_eq!(server.holder(), None);
 }

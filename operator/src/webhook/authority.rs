@@ -1,5 +1,5 @@
 //! The leader's part in the webhook's trust: it writes the Secret when the authority is missing or nears its end, and
-//! publishes the bundle in every entry of the MutatingWebhookConfiguration, again whenever someone changes it.
+//! publishes the bundle in every entry of the `MutatingWebhookConfiguration`, again whenever someone changes it.
 //!
 //! It owns the `caBundle` fields and nothing else of the configuration, which belongs to whoever installed it. Only an
 //! authority that was read back from the Secret is published, so replicas can always sign with what the API server trusts.
@@ -25,7 +25,7 @@ pub struct Places {
     pub namespace: String,
     /// Name of the Secret.
     pub secret: String,
-    /// Name of the MutatingWebhookConfiguration.
+    /// Name of the `MutatingWebhookConfiguration`.
     pub configuration: String,
 }
 
@@ -72,7 +72,7 @@ async fn step(
                 tracing::warn!(
                     error = error as &dyn std::error::Error,
                     "the Secret is not usable"
-                )
+                );
             })
             .ok(),
     };
@@ -177,3 +177,6 @@ fn bundle_patch(configuration: &str, published: &Published, bundle: &str) -> Val
         "webhooks": published.entries.iter().map(|(name, _)| entry(name)).collect::<Vec<_>>(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -278,5 +278,4 @@ fn params(name: &str, validity: Validity) -> CertificateParams {
 }
 
 #[cfg(test)]
-#[path = "ca/tests.rs"]
 mod tests;

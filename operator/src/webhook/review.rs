@@ -1,4 +1,4 @@
-//! The AdmissionReview (admission.k8s.io/v1) as it crosses the wire.
+//! The `AdmissionReview` (admission.k8s.io/v1) as it crosses the wire.
 //!
 //! The object stays raw JSON: a typed Pod would lose the fields that are newer than the compiled API types. Unknown
 //! fields of the review itself are ignored, as the API's conventions ask.

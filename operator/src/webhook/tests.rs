@@ -10,8 +10,10 @@ use base64::Engine as _;
 use futures::stream;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
+use kube::runtime::watcher::Event;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -24,16 +26,50 @@ use tower::ServiceExt as _;
 
 const HOST: &str = "logship-webhook.logship-system.svc";
 
-fn webhook() -> Arc<Webhook> {
-    let settings = Settings {
+/// The namespace `shop` asks for injection; its one resource selects `app: nginx` and is ready.
+fn policies() -> Policies {
+    fn list<T: DeserializeOwned>(apply: impl Fn(Event<T>), object: Value) {
+        apply(Event::Init);
+        apply(Event::InitApply(serde_json::from_value(object).unwrap()));
+        apply(Event::InitDone);
+    }
+    let policies = Policies::default();
+    let labels = json!({names::INJECTION_LABEL: names::INJECTION_ENABLED});
+    let shop = json!({"metadata": {"name": "shop", "labels": labels}});
+    list(|event| policies.apply_namespace(event), shop);
+    list(
+        |event| policies.apply_node(event),
+        json!({"metadata": {"name": "node-1"}}),
+    );
+    let condition = |name: &str| json!({"type": name, "status": "True", "reason": "Applied", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"});
+    let shipping = json!({
+        "apiVersion": "logship.dev/v1alpha1",
+        "kind": "LogShipping",
+        "metadata": {"namespace": "shop", "name": "access", "generation": 1},
+        "spec": {
+            "selector": {"matchLabels": {"app": "nginx"}},
+            "sources": [{"name": "access", "files": {"directory": "/var/log/nginx", "pattern": ".log"}}],
+            "sinks": [{"name": "out", "stdout": {}}],
+        },
+        "status": {"conditions": [condition("RbacReady"), condition("ConfigReady")]},
+    });
+    list(|event| policies.apply_shipping(event), shipping);
+    policies
+}
+
+fn settings() -> Settings {
+    Settings {
         image: "logship:test".to_owned(),
         image_pull_policy: "IfNotPresent".to_owned(),
         exclude_containers: vec![],
         nodes_run_native: false,
-    };
+    }
+}
+
+fn webhook() -> Arc<Webhook> {
     Arc::new(Webhook {
-        policies: Arc::default(),
-        settings,
+        policies: Arc::new(policies()),
+        settings: settings(),
         metrics: Arc::default(),
     })
 }
@@ -217,6 +253,7 @@ async fn answers_a_review_with_a_patch_or_a_reason() {
     let patch: json_patch::Patch = serde_json::from_slice(&patch).unwrap();
     let mut pod = review("nginx")["request"]["object"].clone();
     json_patch::patch(&mut pod, &patch).unwrap();
+    assert!(pod["metadata"]["annotations"][names::INJECTED_ANNOTATION].is_string());
     assert_eq!(pod["spec"]["containers"][0]["fieldOfTheFuture"]["x"], 1);
 
     let (status, body) = fixture
@@ -227,7 +264,7 @@ async fn answers_a_review_with_a_patch_or_a_reason() {
     assert!(answer["response"]["patch"].is_null());
     assert_eq!(
         answer["response"]["auditAnnotations"]["reason"],
-        "no_matching_resource"
+        "NoMatchingResource"
     );
     assert_eq!(answer["response"]["warnings"].as_array().unwrap().len(), 1);
 
@@ -235,7 +272,7 @@ async fn answers_a_review_with_a_patch_or_a_reason() {
     for line in [
         "logship_admission_reviews_total{result=\"injected\"} 1",
         "logship_admission_reviews_total{result=\"skipped\"} 1",
-        "logship_admission_skips_total{reason=\"no_matching_resource\"} 1",
+        "logship_admission_skips_total{reason=\"NoMatchingResource\"} 1",
         "logship_admission_duration_seconds_count 2",
     ] {
         assert!(metrics.contains(line), "{metrics} does not contain {line}");
@@ -277,6 +314,22 @@ async fn a_review_that_cannot_be_carried_out_is_admitted_with_a_warning_and_coun
         cases.len()
     );
     assert!(fixture.webhook.metrics.text().contains(&counted));
+}
+
+#[test]
+fn a_pod_that_comes_before_the_index_is_filled_is_admitted_with_a_warning() {
+    let webhook = Webhook {
+        policies: Arc::default(),
+        settings: settings(),
+        metrics: Arc::default(),
+    };
+    let answer = webhook.answer(&bytes(&review("nginx"))).unwrap();
+    assert!(answer.allowed);
+    assert!(
+        answer.warnings[0].contains("just started"),
+        "{:?}",
+        answer.warnings
+    );
 }
 
 #[tokio::test]

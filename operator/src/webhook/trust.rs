@@ -1,5 +1,5 @@
 //! What the cluster holds about the webhook's trust: the Secret with the authority, and the bundles that are published in
-//! the MutatingWebhookConfiguration. Every replica watches both; the watches never end by themselves.
+//! the `MutatingWebhookConfiguration`. Every replica watches both; the watches never end by themselves.
 
 use super::ca::certificates;
 use futures::StreamExt as _;

@@ -16,6 +16,7 @@ const WARNINGS_CHARS_MAX: usize = 4096;
 const PREFIX: &str = "logship: ";
 
 /// Answers the review `uid` with what was decided.
+#[expect(clippy::missing_panics_doc, reason = "JSON values are always JSON")]
 pub fn respond(uid: String, decision: Decision) -> Response {
     match decision {
         Decision::Inject { patch, warnings } => {
@@ -157,7 +158,7 @@ mod tests {
                 "logship: and more"
             ]
         );
-        assert_eq!(response.audit_annotations["reason"], "no_matching_resource");
+        assert_eq!(response.audit_annotations["reason"], "NoMatchingResource");
     }
 
     #[test]

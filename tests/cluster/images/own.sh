@@ -20,7 +20,7 @@ build_own() {
     )
     [[ ! -e $cargo_home/config.toml ]] || mounts+=(--volume "$cargo_home/config.toml:/cargo/config.toml:ro")
     storage bud --quiet --build-arg BUILDER=localhost/builder:1 "${mounts[@]}" \
-        --tag "$(reference_of "$1")" --file "$(dockerfile_of "$1")" "$root"
+        --tag "$(reference_of "$1")" --file "$(dockerfile_of "$1")" "$root" >/dev/null
     keep "$1"
     say "$1: $(stat -c %s "$target"/*/release/"$1" | head -1) bytes of program, $(stat -c %s "$(archive_of "$1")") bytes of image"
 }
