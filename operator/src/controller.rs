@@ -7,10 +7,8 @@
 use crate::inject::Settings;
 use crate::metrics::{Metrics, Reconciled};
 use crate::policies::{Guarded, Policies};
-use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::PartialObjectMeta;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, Resource};
@@ -20,8 +18,8 @@ use std::sync::{Arc, Mutex};
 mod apply;
 mod build;
 mod census;
+mod cluster;
 mod gather;
-mod pods;
 mod retry;
 mod run;
 mod status;
@@ -36,8 +34,7 @@ use status::{Outcome, publish, status};
 pub(crate) struct Context {
     client: Client,
     shippings: Store<Guarded>,
-    namespaces: Store<PartialObjectMeta<Namespace>>,
-    pods: Arc<pods::Pods>,
+    cluster: Arc<cluster::Cluster>,
     policies: Arc<Policies>,
     settings: Arc<Settings>,
     metrics: Arc<Metrics>,
@@ -80,14 +77,14 @@ impl Error {
 }
 
 async fn reconcile(object: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action, Error> {
-    let counted = match &object.0 {
+    let reconciled = match &object.0 {
         _ if object.meta().deletion_timestamp.is_some() => return Ok(Action::await_change()),
         Ok(shipping) => reconcile_well_formed(&object, shipping, &ctx).await?,
         Err(malformed) => report_malformed(&object, &malformed.error, &ctx).await?,
     };
-    ctx.metrics.count_reconcile(counted);
+    ctx.metrics.count_reconcile(reconciled);
     retry::forget(&ctx.failures, &ObjectRef::from_obj(&*object));
-    Ok(match counted {
+    Ok(match reconciled {
         Reconciled::Applied => Action::requeue(retry::resync(fastrand::f64())),
         Reconciled::Invalid | Reconciled::Malformed | Reconciled::Failed => Action::await_change(),
     })

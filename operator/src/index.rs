@@ -74,6 +74,16 @@ impl<T: PartialEq> Index<T> {
         self.current.get(namespace)?.get(name)
     }
 
+    /// The names of what is known about one namespace.
+    pub(crate) fn names(&self, namespace: &str) -> Vec<String> {
+        self.current
+            .get(namespace)
+            .into_iter()
+            .flat_map(BTreeMap::keys)
+            .cloned()
+            .collect()
+    }
+
     /// The values of one namespace, ordered by name.
     pub(crate) fn namespace(&self, namespace: &str) -> Vec<Arc<T>> {
         self.current
@@ -183,6 +193,7 @@ mod tests {
             index.namespace("shop").iter().map(|v| **v).collect::<Vec<_>>(),
             [1, 2]
         );
+        assert_eq!(index.names("shop"), ["api", "web"]);
         assert!(index.namespace("bank").is_empty());
     }
 }

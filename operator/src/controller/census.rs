@@ -1,8 +1,7 @@
 //! The census: which pods of a namespace a resource means, and how they are doing. Pure.
 
-use super::pods::PodSummary;
-use crate::inject::Settings;
-use crate::inject::{asks, injection_hash, matching};
+use super::cluster::PodSummary;
+use crate::inject::{Settings, asks, injection_hash, matching};
 use crate::policies::Policy;
 use logship_crd::names;
 use logship_crd::v1alpha1::{PodCounts, ServiceAccountPolicy};
@@ -31,15 +30,12 @@ pub(super) fn count(name: &str, namespace: Namespace<'_>, settings: &Settings) -
             continue;
         }
         counts.matched += 1;
-        match &pod.injected {
-            Some(hash) => {
-                counts.injected += 1;
-                counts.outdated += i32::from(*hash != injection_hash(policies, settings));
-            }
-            None => {
-                counts.missed += 1;
-                missed.push(pod);
-            }
+        if let Some(hash) = &pod.injected {
+            counts.injected += 1;
+            counts.outdated += i32::from(*hash != injection_hash(policies, settings));
+        } else {
+            counts.missed += 1;
+            missed.push(pod);
         }
     }
     missed.sort_by_key(|pod| Reverse(pod.created));

@@ -2,13 +2,12 @@
 
 use super::Context;
 use super::census::{Namespace, bound_accounts, count, needs_token};
-use crate::inject::inject;
-use crate::inject::{Decision, Input, Settings};
+use crate::inject::{Decision, Input, Settings, inject};
 use crate::policies::{Guarded, Policy, Readiness, readiness};
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{GetParams, ObjectMeta, Request, Resource};
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt};
 use logship_crd::names;
 use logship_crd::v1alpha1::{LogShipping, LogShippingStatus, PodCounts, ServiceAccountPolicy};
@@ -94,13 +93,9 @@ pub(super) async fn gather(ctx: &Context, shipping: &LogShipping) -> Result<Gath
         .filter_map(|sibling| policy(sibling))
         .map(Arc::new)
         .collect();
-    let labels = ctx.namespaces.get(&ObjectRef::new(&namespace));
-    let injection = labels
-        .as_ref()
-        .and_then(|object| object.labels().get(names::INJECTION_LABEL));
-    let pods = ctx.pods.namespace(&namespace);
+    let (injection, pods) = ctx.cluster.namespace(&namespace);
     let seen = Namespace {
-        injection: injection.map(String::as_str),
+        injection: injection.as_deref(),
         policies: &policies,
         pods: &pods,
     };

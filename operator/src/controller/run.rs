@@ -1,23 +1,23 @@
 //! What makes a resource be reconciled: its own changes and those of its siblings, of the objects made for it, of its
 //! namespace's label, and of the pods there.
 
-use super::pods::{self, Pods};
+use super::cluster::{self, Cluster};
 use super::{Context, Error, reconcile, retry};
 use crate::inject::Settings;
 use crate::metrics::{Metrics, Reconciled};
 use crate::policies::{Guarded, Policies};
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
-use kube::api::PartialObjectMeta;
 use kube::runtime::controller::{self, Action, Config, Controller};
-use kube::runtime::reflector::{self, ObjectRef, Store};
-use kube::runtime::watcher::{self, watcher};
-use kube::runtime::{WatchStreamExt, reflector as reflect};
-use kube::{Api, Client, ResourceExt};
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{ObjectRef, Store, store};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::{WatchStreamExt, reflector};
+use kube::{Api, Client, Resource, ResourceExt};
 use logship_crd::names;
 use std::error::Error as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -28,8 +28,8 @@ const CHANGES_MAX: usize = 64;
 
 /// The controller ended although nobody stopped it.
 #[derive(Debug, thiserror::Error)]
-#[error("the watch of {0} ended")]
-pub struct Ended(&'static str);
+#[error("the watch of namespaces and pods ended")]
+pub struct Ended;
 
 /// Runs the controller until `shutdown`, then lets the reconciliations under way finish.
 ///
@@ -42,43 +42,37 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Ended> {
     let shutdown = shutdown.shared();
-    let pods = Arc::new(Pods::default());
-    let (changes, changed) = mpsc::channel(CHANGES_MAX);
-    let (shippings, shippings_writer) = reflector::store();
-    let (namespaces, namespaces_writer) = reflector::store();
+    let cluster = Arc::new(Cluster::default());
+    let (sender, changed) = mpsc::channel(CHANGES_MAX);
+    let (shippings, writer) = store();
     let ctx = Arc::new(Context {
         client: client.clone(),
         shippings: shippings.clone(),
-        namespaces,
-        pods: pods.clone(),
+        cluster: cluster.clone(),
         policies,
         settings,
         metrics,
-        failures: std::sync::Mutex::default(),
+        failures: Mutex::default(),
     });
-    let relabelled = relabelled_namespaces(&client, namespaces_writer);
-    let controller = Controller::for_stream(
-        with_siblings(&client, shippings_writer, &shippings),
-        shippings.clone(),
-    )
-    .with_config(Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
-    .owns(Api::<ServiceAccount>::all(client.clone()), ours())
-    .owns(Api::<Role>::all(client.clone()), ours())
-    .owns(Api::<RoleBinding>::all(client.clone()), ours())
-    .owns(Api::<ConfigMap>::all(client.clone()), ours())
-    .reconcile_on(resources_in(relabelled, shippings.clone()))
-    .reconcile_on(resources_in(received(changed), shippings))
-    .graceful_shutdown_on(shutdown.clone());
-    let watching = pods::watch(client, pods.clone(), changes);
-    let controlling = async {
-        // Before the first list of pods every count would be wrong.
+    let controller = Controller::for_stream(with_siblings(&client, writer, &shippings), shippings.clone())
+        .with_config(Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
+        .owns(Api::<ServiceAccount>::all(client.clone()), ours())
+        .owns(Api::<Role>::all(client.clone()), ours())
+        .owns(Api::<RoleBinding>::all(client.clone()), ours())
+        .owns(Api::<ConfigMap>::all(client.clone()), ours())
+        .reconcile_on(resources_in(received(changed), shippings))
+        .graceful_shutdown_on(shutdown.clone());
+    // Boxed, because the state machines of the watches are tens of kilobytes.
+    let watching = Box::pin(cluster::watch(client, cluster.clone(), sender));
+    let controlling = Box::pin(async {
+        // Before the first lists every count would be wrong.
         tokio::select! {
-            () = pods.filled() => controller.run(reconcile, retry_later, ctx).for_each(log).await,
+            () = cluster.filled() => controller.run(reconcile, retry_later, ctx).for_each(log).await,
             () = shutdown => {}
         }
-    };
+    });
     tokio::select! {
-        () = watching => Err(Ended("Pods")),
+        () = watching => Err(Ended),
         () = controlling => Ok(()),
     }
 }
@@ -86,42 +80,26 @@ pub async fn run(
 /// The resources: a change of one reconciles all of its namespace, because they share objects.
 fn with_siblings(
     client: &Client,
-    writer: reflector::store::Writer<Guarded>,
+    writer: Writer<Guarded>,
     shippings: &Store<Guarded>,
 ) -> impl Stream<Item = watcher::Result<Guarded>> + Send + 'static {
     let shippings = shippings.clone();
-    let events = watcher(Api::<Guarded>::all(client.clone()), watcher::Config::default()).default_backoff();
-    reflect(writer, events)
-        .touched_objects()
-        .map_ok(move |shipping| {
-            let namespace = shipping.namespace();
-            let siblings = shippings.state_filter(|other| other.namespace() == namespace);
-            stream::iter(siblings.into_iter().map(|sibling| Ok(Guarded::clone(&sibling))))
-        })
-        .try_flatten()
-}
-
-/// Names of namespaces that changed, after the change is in the store.
-fn relabelled_namespaces(
-    client: &Client,
-    writer: reflector::store::Writer<PartialObjectMeta<Namespace>>,
-) -> impl Stream<Item = String> + Send + 'static {
-    let all = Api::<PartialObjectMeta<Namespace>>::all(client.clone());
-    let events = watcher(all, watcher::Config::default())
+    let events = watcher(Api::<Guarded>::all(client.clone()), watcher::Config::default())
         .default_backoff()
-        .modify(|namespace| {
-            namespace.metadata.managed_fields = None;
-            namespace.metadata.annotations = None;
-        });
-    reflect(writer, events)
-        .applied_objects()
-        .filter_map(async |namespace| match namespace {
-            Ok(namespace) => Some(namespace.name_any()),
-            Err(error) => {
-                tracing::warn!(what = "Namespaces", %error, "watch failed, retrying");
-                None
+        .modify(|shipping| shipping.meta_mut().managed_fields = None);
+    let touched = reflector(writer, events).map_ok(move |event| {
+        let touched = match event {
+            Event::Apply(shipping) | Event::Delete(shipping) => {
+                let namespace = shipping.namespace();
+                shippings.state_filter(|other| other.namespace() == namespace)
             }
-        })
+            // The store is replaced when the list is complete, not before.
+            Event::Init | Event::InitApply(_) => Vec::new(),
+            Event::InitDone => shippings.state(),
+        };
+        stream::iter(touched.into_iter().map(|shipping| Ok(Guarded::clone(&shipping))))
+    });
+    touched.try_flatten()
 }
 
 fn received(mut changes: mpsc::Receiver<String>) -> impl Stream<Item = String> + Send + 'static {

@@ -14,18 +14,25 @@ use logship_crd::v1alpha1::{ConditionType, LogShipping, LogShippingStatus, Recen
 use serde_json::json;
 use std::error::Error as _;
 
-/// The status could not be written.
+/// What can fail.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to write the status of LogShipping {name}")]
-pub struct Error {
-    name: String,
-    source: kube::Error,
+pub enum Error {
+    /// The API server did not take the status.
+    #[error("failed to write the status of LogShipping {name}")]
+    Write {
+        /// Name of the resource.
+        name: String,
+        /// Why.
+        source: kube::Error,
+    },
 }
 
 impl Error {
-    /// Name of the failure in metrics.
+    /// Name of the failure in logs.
     pub fn reason(&self) -> &'static str {
-        "StatusFailed"
+        match self {
+            Self::Write { .. } => "StatusFailed",
+        }
     }
 }
 
@@ -131,7 +138,7 @@ fn ready(parts: [&Result<(), super::apply::Error>; 2], gathered: &Gathered) -> F
     let counts = gathered.counts;
     let message = match gathered.skips.first() {
         Some(skip) => format!(
-            "{} of {} pods run without the sidecar, {} among them: {}",
+            "pods without a sidecar: {} of {}, for example {}: {}",
             counts.missed, counts.matched, skip.pod, skip.message
         ),
         None => "pods are injected".to_owned(),
@@ -236,7 +243,7 @@ pub(super) async fn publish(
     match api.patch_status(name, &params, &Patch::Apply(patch)).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(answer)) if answer.is_not_found() => Ok(()),
-        Err(source) => Err(Error {
+        Err(source) => Err(Error::Write {
             name: name.to_owned(),
             source,
         }),

@@ -1,7 +1,7 @@
 use super::*;
 use serde_json::{Value, json};
 
-fn shipping(namespace: &str, name: &str, spec: Value) -> Guarded {
+fn shipping(namespace: &str, name: &str, spec: &Value) -> Guarded {
     serde_json::from_value(json!({
         "apiVersion": "logship.dev/v1alpha1",
         "kind": "LogShipping",
@@ -41,7 +41,7 @@ fn node(name: &str, kubelet: &str) -> Node {
 fn a_resource_is_ready_when_its_status_says_that_its_objects_were_applied() {
     let check = |conditions: &[(&str, &str)], expected| {
         assert_eq!(
-            readiness(&with_conditions(shipping("shop", "a", valid_spec()), conditions)),
+            readiness(&with_conditions(shipping("shop", "a", &valid_spec()), conditions)),
             expected
         );
     };
@@ -62,7 +62,7 @@ fn an_invalid_resource_is_invalid_whatever_its_status_says() {
     let mut spec = valid_spec();
     spec["sources"][0] = json!({"name": "log", "files": {"directory": "/log", "pattern": "("}});
     let shipping = with_conditions(
-        shipping("shop", "a", spec),
+        shipping("shop", "a", &spec),
         &[("RbacReady", "True"), ("ConfigReady", "True")],
     );
     let Readiness::Invalid(text) = readiness(&shipping) else {
@@ -75,7 +75,7 @@ fn an_invalid_resource_is_invalid_whatever_its_status_says() {
 fn a_snapshot_holds_one_namespace_ordered_by_name() {
     let policies = Policies::default();
     for (namespace, name) in [("shop", "b"), ("bank", "x"), ("shop", "a")] {
-        policies.apply_shipping(Event::Apply(shipping(namespace, name, valid_spec())));
+        policies.apply_shipping(Event::Apply(shipping(namespace, name, &valid_spec())));
     }
     let shop = json!({"metadata": {"name": "shop", "labels": {"logship.dev/injection": "required"}}});
     policies.apply_namespace(Event::Apply(serde_json::from_value(shop).unwrap()));
@@ -95,9 +95,9 @@ fn a_snapshot_holds_one_namespace_ordered_by_name() {
 #[test]
 fn a_resource_that_becomes_malformed_is_left_out_and_harms_no_other() {
     let policies = Policies::default();
-    policies.apply_shipping(Event::Apply(shipping("shop", "good", valid_spec())));
-    policies.apply_shipping(Event::Apply(shipping("shop", "bad", valid_spec())));
-    policies.apply_shipping(Event::Apply(shipping("shop", "bad", json!({"selector": "all"}))));
+    policies.apply_shipping(Event::Apply(shipping("shop", "good", &valid_spec())));
+    policies.apply_shipping(Event::Apply(shipping("shop", "bad", &valid_spec())));
+    policies.apply_shipping(Event::Apply(shipping("shop", "bad", &json!({"selector": "all"}))));
     let (_, found) = policies.snapshot("shop");
     assert_eq!(
         found

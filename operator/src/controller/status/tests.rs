@@ -71,7 +71,7 @@ fn applied_objects_make_every_condition_true() {
     );
     assert_eq!(
         status.conditions[0].message,
-        "1 of 3 pods run without the sidecar, web-1 among them: use another"
+        "pods without a sidecar: 1 of 3, for example web-1: use another"
     );
     assert_eq!(status.observed_generation, Some(7));
     assert_eq!(status.pods, gathered().counts);

@@ -50,3 +50,39 @@ fn a_pod_that_lost_its_sidecar_does_not_count_as_injected() {
     });
     assert_eq!(classic.unwrap().injected.as_deref(), Some("abc"));
 }
+
+fn namespace(name: &str, injection: Option<&str>) -> NamespaceMetadata {
+    let labels = injection.map(|value| json!({"logship.dev/injection": value}));
+    serde_json::from_value(json!({"metadata": {"name": name, "labels": labels}})).unwrap()
+}
+
+#[test]
+fn a_namespace_is_told_when_its_label_changes() {
+    let cluster = Cluster::default();
+    assert_eq!(
+        cluster.apply_namespace(Event::Apply(namespace("shop", Some("enabled")))),
+        ["shop"]
+    );
+    assert_eq!(
+        cluster.apply_namespace(Event::Apply(namespace("shop", Some("enabled")))),
+        [""; 0]
+    );
+    assert_eq!(cluster.namespace("shop").0.as_deref(), Some("enabled"));
+    assert_eq!(
+        cluster.apply_namespace(Event::Apply(namespace("shop", None))),
+        ["shop"]
+    );
+    assert_eq!(cluster.namespace("shop").0, None);
+}
+
+#[test]
+fn after_a_relist_every_namespace_is_told() {
+    let cluster = Cluster::default();
+    cluster.apply_namespace(Event::Init);
+    cluster.apply_namespace(Event::InitApply(namespace("shop", None)));
+    cluster.apply_namespace(Event::InitApply(namespace("bank", None)));
+    assert_eq!(cluster.apply_namespace(Event::InitDone), ["bank", "shop"]);
+    assert!(!cluster.filled.initialized(), "the pods were not listed");
+    cluster.apply_pod(Event::InitDone);
+    assert!(cluster.filled.initialized());
+}
