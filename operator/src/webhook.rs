@@ -79,10 +79,6 @@ async fn mutate(State(webhook): State<Arc<Webhook>>, request: Request) -> Respon
 
 impl Webhook {
     /// Answers a review; where no answer would be accepted, the error is the HTTP response.
-    #[expect(
-        clippy::result_large_err,
-        reason = "an HTTP response, made once for a broken request"
-    )]
     async fn answer(&self, body: &[u8]) -> Result<review::Response, Response> {
         let request = match review::parse(body) {
             Ok(request) => request,
@@ -125,7 +121,10 @@ impl Webhook {
             let decision = self.decide(request);
             let is_pending = matches!(
                 decision,
-                Decision::Skip { reason: SkipReason::ResourceNotReady, .. }
+                Decision::Skip {
+                    reason: SkipReason::ResourceNotReady,
+                    ..
+                }
             );
             if !is_pending || timeout_at(deadline, changed).await.is_err() {
                 return decision;

@@ -103,11 +103,11 @@ pub enum Native {
 /// What is done about the pod's ServiceAccount when a source reads the Kubernetes API.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ServiceAccountPolicy {
-    /// A pod that runs as `default` gets the account `logship-sidecar`, with the token in the sidecar only; a pod with an
-    /// account of its own is treated as with `Bind`.
+    /// The application gains no right. A pod that runs as `default` gets the account `logship-sidecar`, with the token in the
+    /// sidecar only; a pod with an account of its own keeps it, and its sidecar gets a short-lived token of `logship-sidecar`.
     #[default]
     Inject,
-    /// The pod keeps its account, and that account is bound to the Role.
+    /// The pod keeps its account, and that account is bound to the Role: the application can read logs, too.
     Bind,
     /// Nothing is touched; the user grants the rights.
     Keep,

@@ -4,7 +4,7 @@ use super::cluster::PodSummary;
 use crate::inject::{Settings, asks, injection_hash, matching};
 use crate::policies::Policy;
 use logship_crd::names;
-use logship_crd::v1alpha1::{PodCounts, ServiceAccountPolicy};
+use logship_crd::v1alpha1::{Native, PodCounts, ServiceAccountPolicy};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -59,9 +59,16 @@ pub(super) fn bound_accounts(policy: &Policy, namespace: Namespace<'_>) -> BTree
         .collect()
 }
 
-/// Whether pods that keep an account of their own read logs with a token of ours.
-pub(super) fn needs_token(policy: &Policy) -> bool {
-    policy.spec.needs_api() && policy.spec.sidecar.service_account == ServiceAccountPolicy::Inject
+/// Whether sidecars in pods that keep an account of their own talk to the API with a token of ours: for a source, or, as classic
+/// containers, to learn when the others have ended.
+pub(super) fn needs_token(policy: &Policy, settings: &Settings) -> bool {
+    let classic = match policy.spec.sidecar.native {
+        Native::Always => false,
+        Native::Auto => !settings.nodes_run_native,
+        Native::Never => true,
+    };
+    (policy.spec.needs_api() || classic)
+        && policy.spec.sidecar.service_account == ServiceAccountPolicy::Inject
 }
 
 impl<'a> Namespace<'a> {

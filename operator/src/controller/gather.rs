@@ -117,7 +117,7 @@ pub(super) async fn gather(ctx: &Context, shipping: &LogShipping) -> Result<Gath
             .iter()
             .flat_map(|policy| bound_accounts(policy, seen))
             .collect(),
-        needs_token: policies.iter().any(|policy| needs_token(policy)),
+        needs_token: policies.iter().any(|policy| needs_token(policy, &settings)),
         counts,
         accounts: own.map(|policy| accounts(policy, seen)).unwrap_or_default(),
         skips,

@@ -231,6 +231,19 @@ fn batch(field: &str, batch: &v1::BatchSpec, report: &mut Report) -> Option<agen
     })
 }
 
+/// Headers that frame the request, and those that carry credentials.
+const RESERVED_HEADERS: [&str; 9] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "host",
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "transfer-encoding",
+    "connection",
+];
+
 fn http_sink(field: &str, sink: &v1::HttpSink, report: &mut Report) -> Option<agent::HttpSink> {
     if !is_http_url(&sink.url) {
         report.add(
@@ -245,6 +258,14 @@ fn http_sink(field: &str, sink: &v1::HttpSink, report: &mut Report) -> Option<ag
         if !is_header {
             let remedy = "write a header name and a value of visible ASCII characters";
             report.add(&format!("{field}.headers[{name}]"), value, remedy);
+        }
+        if RESERVED_HEADERS
+            .iter()
+            .any(|reserved| name.eq_ignore_ascii_case(reserved))
+        {
+            let remedy =
+                "leave it out: the sink sets it itself, or it would carry a credential in a ConfigMap";
+            report.add(&format!("{field}.headers"), name, remedy);
         }
     }
     Some(agent::HttpSink {

@@ -345,7 +345,11 @@ async fn a_pod_does_not_wait_for_ever() {
     let started = Instant::now();
     let answer = webhook.answer(&bytes(&review("nginx"))).await.unwrap();
     assert_eq!(started.elapsed(), PENDING_PATIENCE);
-    assert!(answer.patch.is_none() && answer.warnings[0].contains("not ready yet"), "{:?}", answer.warnings);
+    assert!(
+        answer.patch.is_none() && answer.warnings[0].contains("not ready yet"),
+        "{:?}",
+        answer.warnings
+    );
 }
 
 #[tokio::test]

@@ -105,8 +105,20 @@ fn accounts_are_bound_only_for_an_api_source_with_the_policy_bind() {
 }
 
 #[test]
-fn a_token_is_needed_only_for_an_api_source_with_the_policy_inject() {
-    assert!(needs_token(&policy("web", "web", "Inject", &api())));
-    assert!(!needs_token(&policy("web", "web", "Inject", &files())));
-    assert!(!needs_token(&policy("web", "web", "Bind", &api())));
+fn a_token_is_needed_only_with_the_policy_inject_and_for_something_that_uses_the_api() {
+    let check = |account: &str, sources: &Value, nodes_run_native: bool, expected: bool| {
+        let settings = Settings {
+            nodes_run_native,
+            ..settings()
+        };
+        assert_eq!(
+            needs_token(&policy("web", "web", account, sources), &settings),
+            expected
+        );
+    };
+    check("Inject", &api(), true, true);
+    check("Inject", &files(), true, false);
+    check("Inject", &files(), false, true);
+    check("Bind", &api(), true, false);
+    check("Bind", &files(), false, false);
 }

@@ -60,6 +60,16 @@ fn a_valid_spec_becomes_the_sidecars_document() {
 }
 
 #[test]
+fn headers_that_carry_credentials_or_frame_the_request_are_refused() {
+    for name in ["Authorization", "cookie", "Content-Length"] {
+        check(
+            |spec| spec["sinks"][2]["http"]["headers"] = json!({ name: "secret" }),
+            &[("spec.sinks[2].http.headers", name, "leave it out")],
+        );
+    }
+}
+
+#[test]
 fn an_empty_selector_means_every_pod() {
     let valid = validate(&spec(|spec| spec["selector"] = json!({}))).unwrap();
     assert!(valid.selector.selects_all());
