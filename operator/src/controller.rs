@@ -1,6 +1,6 @@
 //! The controller: keeps what each `LogShipping` needs in its namespace, and its status.
 //!
-//! A reconciliation is five calls: gather, validate, build, apply, status. It runs on the leader only. An invalid resource
+//! A reconciliation is five calls: gather, validate, build, apply, status (and its publication). It runs on the leader only. An invalid resource
 //! is reported and not retried; when the world fails, it is retried with a capped, jittered backoff. It never writes outside
 //! of the resource's namespace, and never deletes: the API server's garbage collector follows the owners.
 
@@ -20,6 +20,7 @@ mod build;
 mod census;
 mod cluster;
 mod gather;
+mod publish;
 mod retry;
 mod run;
 mod status;
@@ -28,7 +29,8 @@ pub mod validate;
 
 pub use run::{Ended, run};
 
-use status::{Outcome, publish, status};
+use publish::publish;
+use status::{Outcome, status};
 
 /// What a reconciliation works with.
 pub(crate) struct Context {
@@ -61,8 +63,8 @@ pub(crate) enum Error {
     #[error("failed to apply")]
     Apply(#[source] apply::Error),
     /// The status could not be written.
-    #[error("failed to report")]
-    Status(#[source] status::Error),
+    #[error("failed to publish the status")]
+    Publish(#[source] publish::Error),
 }
 
 impl Error {
@@ -71,7 +73,7 @@ impl Error {
         match self {
             Self::Gather(error) => error.reason(),
             Self::Apply(error) => error.reason(),
-            Self::Status(error) => error.reason(),
+            Self::Publish(error) => error.reason(),
         }
     }
 }
@@ -116,7 +118,7 @@ async fn reconcile_well_formed(
             let status = report(Outcome::Applied(&applied));
             publish(&ctx.client, object, &previous, &status)
                 .await
-                .map_err(Error::Status)?;
+                .map_err(Error::Publish)?;
             applied.config.and(applied.rbac).map_err(Error::Apply)?;
             Ok(Reconciled::Applied)
         }
@@ -124,7 +126,7 @@ async fn reconcile_well_formed(
             let status = report(Outcome::Invalid(&violations));
             publish(&ctx.client, object, &previous, &status)
                 .await
-                .map_err(Error::Status)?;
+                .map_err(Error::Publish)?;
             Ok(Reconciled::Invalid)
         }
     }
@@ -147,7 +149,7 @@ async fn report_malformed(object: &Guarded, text: &str, ctx: &Context) -> Result
     );
     publish(&ctx.client, object, &previous, &status)
         .await
-        .map_err(Error::Status)?;
+        .map_err(Error::Publish)?;
     Ok(Reconciled::Malformed)
 }
 

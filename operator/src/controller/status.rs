@@ -1,40 +1,13 @@
-//! Status: computed without I/O, then written with one patch, and only when it differs.
+//! Status: what is told about a resource, from how far it came and what its pods carry.
 //!
-//! Because an equal status is never written, our own patch coming back through the watch ends there.
+//! It is pure. The same outcome gives the same status at any time, so that an unchanged one is never written.
 
 use super::apply::Applied;
 use super::gather::{Gathered, Skip};
 use super::validate::{Violation, violations_text};
-use crate::policies::Guarded;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use kube::api::{Patch, PatchParams};
-use kube::{Api, Client, Resource};
-use logship_crd::names;
-use logship_crd::v1alpha1::{ConditionType, LogShipping, LogShippingStatus, RecentSkip, Sink};
-use serde_json::json;
+use logship_crd::v1alpha1::{ConditionType, LogShippingStatus, RecentSkip, Sink};
 use std::error::Error as _;
-
-/// What can fail.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The API server did not take the status.
-    #[error("failed to write the status of LogShipping {name}")]
-    Write {
-        /// Name of the resource.
-        name: String,
-        /// Why.
-        source: kube::Error,
-    },
-}
-
-impl Error {
-    /// Name of the failure in logs.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Write { .. } => "StatusFailed",
-        }
-    }
-}
 
 /// How far a resource came.
 #[derive(Debug, Clone, Copy)]
@@ -218,36 +191,6 @@ fn recent_skip(previous: &LogShippingStatus, gathered: &Gathered, skip: &Skip, n
         last_seen: now.clone(),
     };
     before.cloned().unwrap_or_else(new)
-}
-
-/// Writes the status if it differs. A resource that is gone needs none.
-pub(super) async fn publish(
-    client: &Client,
-    shipping: &Guarded,
-    previous: &LogShippingStatus,
-    status: &LogShippingStatus,
-) -> Result<(), Error> {
-    if previous == status {
-        return Ok(());
-    }
-    let metadata = shipping.meta();
-    let name = metadata.name.as_deref().unwrap_or_default();
-    let api = Api::<Guarded>::namespaced(client.clone(), metadata.namespace.as_deref().unwrap_or_default());
-    let patch = json!({
-        "apiVersion": LogShipping::api_version(&()),
-        "kind": LogShipping::kind(&()),
-        "metadata": {"name": name, "uid": metadata.uid},
-        "status": status,
-    });
-    let params = PatchParams::apply(names::FIELD_MANAGER).force();
-    match api.patch_status(name, &params, &Patch::Apply(patch)).await {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(answer)) if answer.is_not_found() => Ok(()),
-        Err(source) => Err(Error::Write {
-            name: name.to_owned(),
-            source,
-        }),
-    }
 }
 
 #[cfg(test)]
