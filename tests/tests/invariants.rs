@@ -40,7 +40,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The Rust files at `path` or below.
+/// The Rust files at `path` or below, without unit tests that have a file of their own.
 fn sources(path: &Path) -> Vec<PathBuf> {
     if path.is_file() {
         return vec![path.to_owned()];
@@ -48,7 +48,8 @@ fn sources(path: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(path).into_iter().flatten().flatten() {
         let path = entry.path();
-        if path.is_dir() || path.extension().is_some_and(|extension| extension == "rs") {
+        let is_test = path.ends_with("tests.rs") || path.ends_with("tests");
+        if !is_test && (path.is_dir() || path.extension().is_some_and(|extension| extension == "rs")) {
             found.extend(sources(&path));
         }
     }
