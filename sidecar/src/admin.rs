@@ -65,16 +65,26 @@ async fn serve(stream: TokioIo<tokio::net::TcpStream>, pipelines: StatusPorts) {
 async fn answer(path: &str, pipelines: &StatusPorts) -> Response<Full<Bytes>> {
     let (status, kind, body) = match path {
         "/healthz" => (StatusCode::OK, "text/plain", "ok\n".to_owned()),
-        "/metrics" => (StatusCode::OK, "text/plain; version=0.0.4", metrics::render(&collect(pipelines).await)),
+        "/metrics" => (
+            StatusCode::OK,
+            "text/plain; version=0.0.4",
+            metrics::render(&collect(pipelines).await),
+        ),
         "/status" => match serde_json::to_string(&collect(pipelines).await) {
             Ok(text) => (StatusCode::OK, "application/json", text),
             Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, "text/plain", error.to_string()),
         },
-        _ => (StatusCode::NOT_FOUND, "text/plain", "try /healthz, /metrics or /status\n".to_owned()),
+        _ => (
+            StatusCode::NOT_FOUND,
+            "text/plain",
+            "try /healthz, /metrics or /status\n".to_owned(),
+        ),
     };
     let mut response = Response::new(Full::from(body));
     *response.status_mut() = status;
-    response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
     response
 }
 

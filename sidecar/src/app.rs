@@ -81,20 +81,33 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
         config = load::load(&args, &environment) => config?,
         () = stop.asked() => return Ok(()),
     };
-    let state = config.state_directory.as_deref().map(StateDirectory::lock).transpose()?.map(Arc::new);
+    let state = config
+        .state_directory
+        .as_deref()
+        .map(StateDirectory::lock)
+        .transpose()?
+        .map(Arc::new);
     let (stopping, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
     let wiring = Wiring {
         clock: Clock::start(),
         pod: &config.pod,
         state,
-        how_to_drain: if config.classic { Drain::UntilEnd } else { Drain::WhatIsThere },
+        how_to_drain: if config.classic {
+            Drain::UntilEnd
+        } else {
+            Drain::WhatIsThere
+        },
         bundle: environment.get("SSL_CERT_FILE").map(PathBuf::from),
         stopped,
     };
     let ports = wiring.start(&config.pipelines, &mut tasks)?;
     spawn_helpers(&config, args.admin_port, ports, &mut tasks);
-    tracing::info!(pipelines = config.pipelines.len(), version = env!("CARGO_PKG_VERSION"), "started");
+    tracing::info!(
+        pipelines = config.pipelines.len(),
+        version = env!("CARGO_PKG_VERSION"),
+        "started"
+    );
     supervise(config.pipelines.len(), &mut tasks, &stopping, &mut stop).await
 }
 

@@ -203,7 +203,13 @@ fn pattern(place: &str, text: &str, mistakes: &mut Vec<Mistake>) -> Option<regex
     let mistake = |error: regex::Error| Mistake::Invalid {
         place: place.to_owned(),
         value: text.to_owned(),
-        problem: error.to_string().lines().last().unwrap_or_default().trim().to_owned(),
+        problem: error
+            .to_string()
+            .lines()
+            .last()
+            .unwrap_or_default()
+            .trim()
+            .to_owned(),
         remedy: "write a regular expression that is searched in the base name, for example .+\\.log",
     };
     compiled.map_err(|error| mistakes.push(mistake(error))).ok()

@@ -98,15 +98,28 @@ impl Driver {
         let now = self.clock.now();
         match output {
             Output::List { source, wanted } => self.files.list(now, source, &wanted, &mut self.engine),
-            Output::Open { source, file, name } => self.files.open(now, source, file, &name, &mut self.engine),
-            Output::Read { file, offset, look_at_head } => {
+            Output::Open { source, file, name } => {
+                self.files.open(now, source, file, &name, &mut self.engine)
+            }
+            Output::Read {
+                file,
+                offset,
+                look_at_head,
+            } => {
                 self.files.read(now, file, offset, look_at_head, &mut self.engine);
             }
             Output::Close { file } => self.files.close(file),
-            Output::Ask { stream, question, ask } => {
+            Output::Ask {
+                stream,
+                question,
+                ask,
+            } => {
                 if let Some(questions) = self.questions.get(&stream) {
                     // A full queue holds newer questions than the one being answered; the task takes the newest last.
-                    let _ = questions.try_send(Question { number: question, ask });
+                    let _ = questions.try_send(Question {
+                        number: question,
+                        ask,
+                    });
                 }
             }
             Output::Send { sink, body } => {
@@ -131,9 +144,17 @@ impl Driver {
 
     fn keep_rejected(&self, sink: usize, body: &[u8], error: &str) {
         let sink = &self.sinks[sink].name;
-        let kept = self.state.as_ref().map(|state| append_bounded(&state.rejected(&self.name, sink), body, REJECTED_BYTES_MAX));
+        let kept = self
+            .state
+            .as_ref()
+            .map(|state| append_bounded(&state.rejected(&self.name, sink), body, REJECTED_BYTES_MAX));
         if !matches!(kept, Some(Ok(true))) {
-            tracing::warn!(pipeline = self.name, sink, error, "a refused record cannot be kept and is dropped");
+            tracing::warn!(
+                pipeline = self.name,
+                sink,
+                error,
+                "a refused record cannot be kept and is dropped"
+            );
         }
     }
 
@@ -149,7 +170,10 @@ impl Driver {
         if drained {
             tracing::info!(pipeline = self.name, "everything was sent");
         } else {
-            tracing::warn!(pipeline = self.name, "the drain time is over before everything was sent; the rest follows after the next start");
+            tracing::warn!(
+                pipeline = self.name,
+                "the drain time is over before everything was sent; the rest follows after the next start"
+            );
         }
     }
 }

@@ -43,7 +43,10 @@ const SAVE_INTERVAL: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub enum Input<'a> {
     /// The answer to [`Output::List`].
-    Listed { source: usize, listing: Result<Vec<Entry>, String> },
+    Listed {
+        source: usize,
+        listing: Result<Vec<Entry>, String>,
+    },
     /// The answer to [`Output::Open`].
     Opened { file: StreamId, look: Look<'a> },
     /// The other answer to [`Output::Open`] and [`Output::Read`].
@@ -53,7 +56,11 @@ pub enum Input<'a> {
     /// The kernel told of a change in the directory of a source, or of all.
     Changed { source: Option<usize>, names: bool },
     /// A part of the answer to [`Output::Ask`].
-    Answer { stream: StreamId, question: u64, answer: Answer<'a> },
+    Answer {
+        stream: StreamId,
+        question: u64,
+        answer: Answer<'a>,
+    },
     /// The answer to [`Output::Send`].
     Settled { sink: usize, verdict: Verdict },
     /// The checkpoint could not be written.
@@ -68,13 +75,25 @@ pub enum Output {
     /// List the regular files of the source's directory whose name matches or whose inode is wanted.
     List { source: usize, wanted: Vec<u64> },
     /// Open a file of the source's directory.
-    Open { source: usize, file: StreamId, name: String },
+    Open {
+        source: usize,
+        file: StreamId,
+        name: String,
+    },
     /// Read from an open file.
-    Read { file: StreamId, offset: u64, look_at_head: bool },
+    Read {
+        file: StreamId,
+        offset: u64,
+        look_at_head: bool,
+    },
     /// Close an open file.
     Close { file: StreamId },
     /// Ask the API; a running question of the same stream is dropped.
-    Ask { stream: StreamId, question: u64, ask: Ask },
+    Ask {
+        stream: StreamId,
+        question: u64,
+        ask: Ask,
+    },
     /// Send a batch.
     Send { sink: usize, body: Bytes },
     /// Keep a record that the sink refused.
@@ -148,9 +167,19 @@ pub struct Start<'a> {
 impl Engine {
     /// An engine that has done nothing yet. Sources are numbered in the order of `pipeline.sources`, sinks likewise.
     pub fn new(pipeline: &Pipeline, start: Start<'_>) -> Self {
-        let Start { pod, checkpoint, persistent, how_to_drain, seed } = start;
+        let Start {
+            pod,
+            checkpoint,
+            persistent,
+            how_to_drain,
+            seed,
+        } = start;
         let lanes = pipeline.sinks.iter().map(|sink| {
-            Lane::new(LaneSettings { format: sink.format(), bytes_max: sink.batch_bytes, age_max: sink.batch_age })
+            Lane::new(LaneSettings {
+                format: sink.format(),
+                bytes_max: sink.batch_bytes,
+                age_max: sink.batch_age,
+            })
         });
         let mut engine = Self {
             name: pipeline.name.clone(),
@@ -185,7 +214,10 @@ impl Engine {
 
     /// The container outputs that the shell has to provide.
     pub fn output_streams(&self) -> Vec<OutputStream> {
-        let stream = |source: &OutputSource| OutputStream { id: source.follow.id(), container: source.container.clone() };
+        let stream = |source: &OutputSource| OutputStream {
+            id: source.follow.id(),
+            container: source.container.clone(),
+        };
         self.streams.iter().map(stream).collect()
     }
 
@@ -199,16 +231,25 @@ impl Engine {
         match input {
             Input::Listed { source, listing } => self.listed(now, source, listing),
             Input::Opened { file, look } => {
-                let report = self.files.iter_mut().find_map(|source| source.tail.opened(file, look));
+                let report = self
+                    .files
+                    .iter_mut()
+                    .find_map(|source| source.tail.opened(file, look));
                 self.report(report);
             }
             Input::FileFailed { file, error } => {
-                let report = self.files.iter_mut().find_map(|source| source.tail.failed(file, error.clone()));
+                let report = self
+                    .files
+                    .iter_mut()
+                    .find_map(|source| source.tail.failed(file, error.clone()));
                 self.report(report);
             }
             Input::Chunk { file, chunk } => {
                 let outlets = &mut self.outlets;
-                let report = self.files.iter_mut().find_map(|source| source.tail.chunk(now, file, &chunk, outlets));
+                let report = self
+                    .files
+                    .iter_mut()
+                    .find_map(|source| source.tail.chunk(now, file, &chunk, outlets));
                 self.report(report);
             }
             Input::Changed { source, names } => {
@@ -216,11 +257,19 @@ impl Engine {
                 all.filter(|(index, _)| source.is_none_or(|source| source == *index))
                     .for_each(|(_, source)| source.tail.changed(now, names));
             }
-            Input::Answer { stream, question, answer } => {
+            Input::Answer {
+                stream,
+                question,
+                answer,
+            } => {
                 let random = self.random.f64();
-                let source = self.streams.iter_mut().find(|source| source.follow.id() == stream);
+                let source = self
+                    .streams
+                    .iter_mut()
+                    .find(|source| source.follow.id() == stream);
                 let outlets = &mut self.outlets;
-                let report = source.and_then(|source| source.follow.answer(now, question, answer, random, outlets));
+                let report =
+                    source.and_then(|source| source.follow.answer(now, question, answer, random, outlets));
                 self.report(report);
             }
             Input::Settled { sink, verdict } => self.settled(now, sink, verdict),
@@ -238,7 +287,11 @@ impl Engine {
         let output = self
             .todo
             .pop_front()
-            .or_else(|| self.files.iter_mut().find_map(|source| source.tail.poll(now, &mut self.outlets)))
+            .or_else(|| {
+                self.files
+                    .iter_mut()
+                    .find_map(|source| source.tail.poll(now, &mut self.outlets))
+            })
             .or_else(|| self.streams.iter_mut().find_map(|source| source.follow.poll(now)))
             .or_else(|| self.next_send(now))
             .or_else(|| self.next_save(now))
@@ -253,58 +306,88 @@ impl Engine {
         let streams = self.streams.iter().filter_map(|source| source.follow.deadline());
         let lanes = self.outlets.lanes.iter().filter_map(Lane::deadline);
         let save = (self.unsaved == Some(true)).then_some(self.next_save);
-        files.chain(streams).chain(lanes).chain(save).chain(self.drain_until).min()
+        files
+            .chain(streams)
+            .chain(lanes)
+            .chain(save)
+            .chain(self.drain_until)
+            .min()
     }
 
     fn add_source(&mut self, name: &str, kind: &SourceKind, labels: Labels, checkpoint: Option<&Checkpoint>) {
         match kind {
             SourceKind::Files(files) => {
-                let known = checkpoint.and_then(|checkpoint| checkpoint.files.get(name)).cloned();
+                let known = checkpoint
+                    .and_then(|checkpoint| checkpoint.files.get(name))
+                    .cloned();
                 let (scan_interval, start_at) = (files.scan_interval, files.start_at);
-                let settings = TailSettings { scan_interval, start_at, labels };
+                let settings = TailSettings {
+                    scan_interval,
+                    start_at,
+                    labels,
+                };
                 let tail = Tail::new(self.files.len(), settings, known);
-                self.files.push(FileSource { name: name.to_owned(), tail });
+                self.files.push(FileSource {
+                    name: name.to_owned(),
+                    tail,
+                });
             }
             SourceKind::ContainerOutput { containers } => {
-                let known = checkpoint.and_then(|checkpoint| checkpoint.containers.get(name)).cloned().unwrap_or_default();
+                let known = checkpoint
+                    .and_then(|checkpoint| checkpoint.containers.get(name))
+                    .cloned()
+                    .unwrap_or_default();
                 let chosen = containers.iter().cloned().map(Some);
                 let default = containers.is_empty().then_some(None);
                 for container in chosen.chain(default) {
                     self.next_id += 1;
                     let known = known.clone().into_iter();
-                    let known = known.filter(|(name, _)| container.as_ref().is_none_or(|wanted| wanted == name));
+                    let known =
+                        known.filter(|(name, _)| container.as_ref().is_none_or(|wanted| wanted == name));
                     let follow = Follow::new(self.next_id, labels.clone(), known.collect());
-                    self.streams.push(OutputSource { name: name.to_owned(), container, follow });
+                    self.streams.push(OutputSource {
+                        name: name.to_owned(),
+                        container,
+                        follow,
+                    });
                 }
             }
         }
     }
 
     fn listed(&mut self, now: Tick, source: usize, listing: Result<Vec<Entry>, String>) {
-        let Some(FileSource { tail, .. }) = self.files.get_mut(source) else { return };
+        let Some(FileSource { tail, .. }) = self.files.get_mut(source) else {
+            return;
+        };
         let reports = match listing {
             Ok(entries) => tail.listed(now, entries, &mut self.next_id),
             Err(error) => tail.listing_failed(now, &error).into_iter().collect(),
         };
         // Which files are followed is part of the checkpoint.
-        self.unsaved = self.unsaved.map(|unsaved| unsaved || !reports.is_empty() || self.next_save.is_zero());
+        self.unsaved = self
+            .unsaved
+            .map(|unsaved| unsaved || !reports.is_empty() || self.next_save.is_zero());
         reports.into_iter().for_each(|report| self.report(Some(report)));
     }
 
     fn settled(&mut self, now: Tick, sink: usize, verdict: Verdict) {
         let random = self.random.f64();
-        let Some(lane) = self.outlets.lanes.get_mut(sink) else { return };
+        let Some(lane) = self.outlets.lanes.get_mut(sink) else {
+            return;
+        };
         let failed_before = lane.error.is_some();
         let rejected = lane.settle(now, verdict, random);
         let report = match (&lane.error, failed_before) {
-            (Some(error), false) => {
-                Some(Report::SinkFails { sink: self.sink_names[sink].clone(), error: error.clone() })
-            }
+            (Some(error), false) => Some(Report::SinkFails {
+                sink: self.sink_names[sink].clone(),
+                error: error.clone(),
+            }),
             (None, true) => Some(Report::SinkRecovered(self.sink_names[sink].clone())),
             _ => None,
         };
         self.report(report);
-        self.todo.extend(rejected.map(|rejected| Output::Reject { sink, rejected }));
+        self.todo
+            .extend(rejected.map(|rejected| Output::Reject { sink, rejected }));
     }
 
     fn drain(&mut self, now: Tick) {
@@ -313,14 +396,19 @@ impl Engine {
         }
         self.drain_until = Some(now + self.drain_time);
         self.files.iter_mut().for_each(|source| source.tail.drain(now));
-        self.streams.iter_mut().for_each(|source| source.follow.drain(self.how_to_drain));
+        self.streams
+            .iter_mut()
+            .for_each(|source| source.follow.drain(self.how_to_drain));
     }
 
     fn next_send(&mut self, now: Tick) -> Option<Output> {
         let flush = self.drain_until.is_some();
         let newest = self.outlets.newest();
         let mut lanes = self.outlets.lanes.iter_mut().enumerate();
-        lanes.find_map(|(sink, lane)| lane.poll(now, newest, flush).map(|body| Output::Send { sink, body }))
+        lanes.find_map(|(sink, lane)| {
+            lane.poll(now, newest, flush)
+                .map(|body| Output::Send { sink, body })
+        })
     }
 
     fn next_save(&mut self, now: Tick) -> Option<Output> {
@@ -359,10 +447,16 @@ impl Engine {
     fn take_positions(&mut self) {
         while let Some((stream, position)) = self.outlets.reached() {
             self.unsaved = self.unsaved.map(|_| true);
-            if let Some(source) = self.streams.iter_mut().find(|source| source.follow.id() == stream) {
+            if let Some(source) = self
+                .streams
+                .iter_mut()
+                .find(|source| source.follow.id() == stream)
+            {
                 source.follow.reached(position);
             } else {
-                self.files.iter_mut().any(|source| source.tail.reached(stream, position));
+                self.files
+                    .iter_mut()
+                    .any(|source| source.tail.reached(stream, position));
             }
         }
     }
@@ -375,7 +469,11 @@ impl Engine {
             }
         }
         for OutputSource { name, follow, .. } in &self.streams {
-            checkpoint.containers.entry(name.clone()).or_default().extend(follow.positions());
+            checkpoint
+                .containers
+                .entry(name.clone())
+                .or_default()
+                .extend(follow.positions());
         }
         checkpoint
     }

@@ -14,9 +14,16 @@ fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
         }
     };
-    tracing_subscriber::fmt().json().flatten_event(true).with_target(false).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .init();
     let result = match command {
-        Command::Check { file } => app::check(&file).inspect(|()| println(&format!("{}: OK", file.display()))),
+        Command::Check { file } => {
+            app::check(&file).inspect(|()| println(&format!("{}: OK", file.display())))
+        }
         Command::Run(args) => run(args),
     };
     match result {
@@ -29,7 +36,10 @@ fn main() -> ExitCode {
 }
 
 fn run(args: logship::args::Run) -> Result<(), app::Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(app::Error::Runtime)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(app::Error::Runtime)?;
     let result = runtime.block_on(app::run(args, std::env::vars().collect()));
     // A write that nobody reads must not keep the process.
     runtime.shutdown_background();
@@ -42,7 +52,9 @@ fn println(text: &str) {
 }
 
 fn report(error: &app::Error) {
-    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    let cause = std::error::Error::source(error)
+        .map(|cause| format!(": {cause}"))
+        .unwrap_or_default();
     for line in format!("{error}{cause}").lines() {
         tracing::error!("{line}");
     }

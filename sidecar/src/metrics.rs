@@ -8,12 +8,42 @@ pub fn render(pipelines: &[PipelineStatus]) -> String {
     let sinks = || pipelines.iter().flat_map(|pipeline| &pipeline.sinks);
     let files = || pipelines.iter().flat_map(|pipeline| &pipeline.files);
     let families = [
-        ("logship_records_total", "counter", "Records read.", pipelines.iter().map(|pipeline| pipeline.records).sum()),
-        ("logship_sent_records_total", "counter", "Records that a sink took over.", sinks().map(|sink| sink.sent).sum()),
-        ("logship_sent_bytes_total", "counter", "Bytes that a sink took over.", sinks().map(|sink| sink.sent_bytes).sum()),
-        ("logship_retries_total", "counter", "Batches sent again.", sinks().map(|sink| sink.retries).sum()),
-        ("logship_rejected_records_total", "counter", "Records refused for good.", sinks().map(|sink| sink.rejected).sum()),
-        ("logship_lag_bytes", "gauge", "Bytes of files not read yet.", files().map(|source| source.lag_bytes).sum()),
+        (
+            "logship_records_total",
+            "counter",
+            "Records read.",
+            pipelines.iter().map(|pipeline| pipeline.records).sum(),
+        ),
+        (
+            "logship_sent_records_total",
+            "counter",
+            "Records that a sink took over.",
+            sinks().map(|sink| sink.sent).sum(),
+        ),
+        (
+            "logship_sent_bytes_total",
+            "counter",
+            "Bytes that a sink took over.",
+            sinks().map(|sink| sink.sent_bytes).sum(),
+        ),
+        (
+            "logship_retries_total",
+            "counter",
+            "Batches sent again.",
+            sinks().map(|sink| sink.retries).sum(),
+        ),
+        (
+            "logship_rejected_records_total",
+            "counter",
+            "Records refused for good.",
+            sinks().map(|sink| sink.rejected).sum(),
+        ),
+        (
+            "logship_lag_bytes",
+            "gauge",
+            "Bytes of files not read yet.",
+            files().map(|source| source.lag_bytes).sum(),
+        ),
         (
             "logship_failing_sinks",
             "gauge",
@@ -21,10 +51,16 @@ pub fn render(pipelines: &[PipelineStatus]) -> String {
             sinks().filter(|sink| sink.error.is_some()).count() as u64,
         ),
     ];
-    families.iter().fold(String::new(), |mut text, (name, kind, help, value): &(_, _, _, u64)| {
-        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n");
-        text
-    })
+    families.iter().fold(
+        String::new(),
+        |mut text, (name, kind, help, value): &(_, _, _, u64)| {
+            let _ = write!(
+                text,
+                "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n"
+            );
+            text
+        },
+    )
 }
 
 #[cfg(test)]

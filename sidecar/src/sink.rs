@@ -26,7 +26,11 @@ pub enum Transport {
 
 impl Transport {
     /// The transport for a sink. Connects to nothing yet; the client is made only where a sink needs it.
-    pub fn new(sink: &Sink, client: &mut Option<HttpClient>, bundle: Option<&Path>) -> Result<Self, net::Error> {
+    pub fn new(
+        sink: &Sink,
+        client: &mut Option<HttpClient>,
+        bundle: Option<&Path>,
+    ) -> Result<Self, net::Error> {
         Ok(match &sink.kind {
             SinkKind::Stdout(_) => Self::Stdout,
             SinkKind::File { path, .. } => Self::File(file::FileTransport::new(path.clone())),
@@ -50,7 +54,11 @@ impl Transport {
 }
 
 /// Sends what comes, one batch after the other, and tells what became of each. Ends when the pipeline does.
-pub async fn run(mut transport: Transport, mut batches: mpsc::Receiver<Bytes>, verdicts: mpsc::Sender<Verdict>) {
+pub async fn run(
+    mut transport: Transport,
+    mut batches: mpsc::Receiver<Bytes>,
+    verdicts: mpsc::Sender<Verdict>,
+) {
     while let Some(body) = batches.recv().await {
         let verdict = transport.send(body).await;
         if verdicts.send(verdict).await.is_err() {

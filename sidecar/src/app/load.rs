@@ -18,7 +18,8 @@ pub(super) async fn load(args: &Run, environment: &Environment) -> Result<Config
     }
     let mut said = false;
     loop {
-        let documents = documents(&args.config_dir).map_err(|error| Error::Read(args.config_dir.clone(), error))?;
+        let documents =
+            documents(&args.config_dir).map_err(|error| Error::Read(args.config_dir.clone(), error))?;
         if !documents.is_empty() {
             return Ok(from_documents(environment, &documents, &args.state_dir)?);
         }
@@ -34,8 +35,16 @@ fn documents(directory: &Path) -> io::Result<Vec<(String, String)>> {
     let mut documents = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        if Path::new(&name).extension().is_some_and(|extension| extension == "json") && !name.starts_with('.') {
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default()
+            .to_owned();
+        if Path::new(&name)
+            .extension()
+            .is_some_and(|extension| extension == "json")
+            && !name.starts_with('.')
+        {
             match std::fs::read_to_string(&path) {
                 Ok(text) => documents.push((name, text)),
                 // The kubelet exchanges the documents while we look.

@@ -35,7 +35,11 @@ pub(super) struct Wiring<'a> {
 
 impl Wiring<'_> {
     /// Starts every pipeline.
-    pub(super) fn start(&self, pipelines: &[Pipeline], tasks: &mut JoinSet<Ended>) -> Result<StatusPorts, Error> {
+    pub(super) fn start(
+        &self,
+        pipelines: &[Pipeline],
+        tasks: &mut JoinSet<Ended>,
+    ) -> Result<StatusPorts, Error> {
         let mut client = None;
         let mut ports = StatusPorts::new();
         for pipeline in pipelines {
@@ -69,7 +73,10 @@ impl Wiring<'_> {
     fn engine(&self, pipeline: &Pipeline) -> Engine {
         let start = Start {
             pod: self.pod,
-            checkpoint: self.state.as_ref().and_then(|state| checkpoint(state, &pipeline.name)),
+            checkpoint: self
+                .state
+                .as_ref()
+                .and_then(|state| checkpoint(state, &pipeline.name)),
             persistent: self.state.is_some(),
             how_to_drain: self.how_to_drain,
             seed: fastrand::u64(..),
@@ -88,7 +95,13 @@ impl Wiring<'_> {
         for stream in engine.output_streams() {
             let (ask, asked) = mpsc::channel(4);
             questions.insert(stream.id, ask);
-            let task = container_output::run(PodApi::new(self.pod), stream.id, stream.container, asked, replies.clone());
+            let task = container_output::run(
+                PodApi::new(self.pod),
+                stream.id,
+                stream.container,
+                asked,
+                replies.clone(),
+            );
             let name = format!("{}/containerOutput", pipeline.name);
             tasks.spawn(async move {
                 task.await;
@@ -110,7 +123,10 @@ impl Wiring<'_> {
             let transport = Transport::new(sink, client, self.bundle.as_deref())?;
             let (batches, queue) = mpsc::channel(1);
             let (verdict, mut answers) = mpsc::channel(1);
-            ports.push(SinkPort { name: sink.name.clone(), batches });
+            ports.push(SinkPort {
+                name: sink.name.clone(),
+                batches,
+            });
             let answers = futures::stream::poll_fn(move |context| answers.poll_recv(context));
             verdicts.push(answers.map(move |verdict| (number, verdict)).boxed());
             let name = format!("{}/{}", pipeline.name, sink.name);

@@ -1,7 +1,10 @@
 //! The documents that the operator writes.
 
 use super::environment::{is_classic, pod, require_pod};
-use super::{Config, Environment, Files, Http, Mistake, Mistakes, Pipeline, Sink, SinkKind, Source, SourceKind, pattern};
+use super::{
+    Config, Environment, Files, Http, Mistake, Mistakes, Pipeline, Sink, SinkKind, Source, SourceKind,
+    pattern,
+};
 use logship_crd::agent_config::{self, AgentConfig, FilesSource, HttpSink};
 use logship_crd::names;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,9 +25,15 @@ pub fn from_documents(
 ) -> Result<Config, Mistakes> {
     let mut mistakes = Vec::new();
     let directories = directories(environment, &mut mistakes);
-    let parsed = documents.iter().filter_map(|(name, text)| pipeline(name, text, &directories, state, &mut mistakes));
+    let parsed = documents
+        .iter()
+        .filter_map(|(name, text)| pipeline(name, text, &directories, state, &mut mistakes));
     let pipelines: Vec<Pipeline> = parsed.collect();
-    one_name_each("name", pipelines.iter().map(|pipeline| pipeline.name.as_str()), &mut mistakes);
+    one_name_each(
+        "name",
+        pipelines.iter().map(|pipeline| pipeline.name.as_str()),
+        &mut mistakes,
+    );
     let config = Config {
         pipelines,
         state_directory: Some(state.to_owned()),
@@ -34,18 +43,34 @@ pub fn from_documents(
     if config.needs_api() {
         require_pod(environment, &mut mistakes);
     }
-    if mistakes.is_empty() { Ok(config) } else { Err(Mistakes(mistakes)) }
+    if mistakes.is_empty() {
+        Ok(config)
+    } else {
+        Err(Mistakes(mistakes))
+    }
 }
 
 /// Validates one document as `run` would.
 pub fn check_document(name: &str, text: &str) -> Result<(), Mistakes> {
     let mut mistakes = Vec::new();
-    pipeline(name, text, &Directories::new(), Path::new(names::STATE_PATH), &mut mistakes);
-    if mistakes.is_empty() { Ok(()) } else { Err(Mistakes(mistakes)) }
+    pipeline(
+        name,
+        text,
+        &Directories::new(),
+        Path::new(names::STATE_PATH),
+        &mut mistakes,
+    );
+    if mistakes.is_empty() {
+        Ok(())
+    } else {
+        Err(Mistakes(mistakes))
+    }
 }
 
 fn directories(environment: &Environment, mistakes: &mut Vec<Mistake>) -> Directories {
-    let Some(text) = environment.get(names::ENV_DIRECTORIES) else { return Directories::new() };
+    let Some(text) = environment.get(names::ENV_DIRECTORIES) else {
+        return Directories::new();
+    };
     serde_json::from_str(text).unwrap_or_else(|error| {
         mistakes.push(Mistake::Invalid {
             place: names::ENV_DIRECTORIES.to_owned(),
@@ -71,11 +96,23 @@ fn pipeline(
             return None;
         }
     };
-    let AgentConfig { version, name, generation, sources, sinks, drain_ms } = parsed;
+    let AgentConfig {
+        version,
+        name,
+        generation,
+        sources,
+        sinks,
+        drain_ms,
+    } = parsed;
     let found_before = mistakes.len();
     let place = |field: &str| format!("{document}: {field}");
     if version != agent_config::VERSION {
-        mistakes.push(invalid(place("version"), version, "unknown version", "use an operator and a sidecar of one release"));
+        mistakes.push(invalid(
+            place("version"),
+            version,
+            "unknown version",
+            "use an operator and a sidecar of one release",
+        ));
     }
     for (field, count) in [("sources", sources.len()), ("sinks", sinks.len())] {
         if count == 0 {
@@ -83,10 +120,23 @@ fn pipeline(
         }
     }
     if !is_file_name(&name) {
-        mistakes.push(invalid(place("name"), &name, "not the name of an object", "use the name of the LogShipping"));
+        mistakes.push(invalid(
+            place("name"),
+            &name,
+            "not the name of an object",
+            "use the name of the LogShipping",
+        ));
     }
-    one_name_each(&place("sources"), sources.iter().map(|source| source.name.as_str()), mistakes);
-    one_name_each(&place("sinks"), sinks.iter().map(|sink| sink.name.as_str()), mistakes);
+    one_name_each(
+        &place("sources"),
+        sources.iter().map(|source| source.name.as_str()),
+        mistakes,
+    );
+    one_name_each(
+        &place("sinks"),
+        sinks.iter().map(|sink| sink.name.as_str()),
+        mistakes,
+    );
     let sources: Vec<_> = sources
         .into_iter()
         .filter_map(|source| {
@@ -101,7 +151,14 @@ fn pipeline(
     let drain = Duration::from_millis(drain_ms);
     (mistakes.len() == found_before).then(|| {
         let resource = Some(name.clone());
-        Pipeline { name, resource, generation, sources, sinks, drain }
+        Pipeline {
+            name,
+            resource,
+            generation,
+            sources,
+            sinks,
+            drain,
+        }
     })
 }
 
@@ -114,7 +171,12 @@ fn source(
 ) -> Option<Source> {
     let agent_config::Source { name, kind } = source;
     let kind = match kind {
-        agent_config::SourceKind::Files(FilesSource { directory: _, pattern: text, scan_interval_ms, start_at }) => {
+        agent_config::SourceKind::Files(FilesSource {
+            directory: _,
+            pattern: text,
+            scan_interval_ms,
+            start_at,
+        }) => {
             if scan_interval_ms == 0 {
                 let place = format!("{place}.files.scanIntervalMs");
                 mistakes.push(invalid(place, 0, "never scans", "write at least 1"));
@@ -128,9 +190,9 @@ fn source(
                 create: false,
             })
         }
-        agent_config::SourceKind::ContainerOutput(output) => {
-            SourceKind::ContainerOutput { containers: output.containers }
-        }
+        agent_config::SourceKind::ContainerOutput(output) => SourceKind::ContainerOutput {
+            containers: output.containers,
+        },
     };
     Some(Source { name, kind })
 }
@@ -139,30 +201,62 @@ fn sink(place: &str, sink: agent_config::Sink, state: &Path, mistakes: &mut Vec<
     let agent_config::Sink { name, batch, kind } = sink;
     if !(1..=BATCH_BYTES_MAX).contains(&batch.max_bytes) {
         let place = format!("{place}.batch.maxBytes");
-        mistakes.push(invalid(place, batch.max_bytes, "out of bounds", "write 1 to 16777216"));
+        mistakes.push(invalid(
+            place,
+            batch.max_bytes,
+            "out of bounds",
+            "write 1 to 16777216",
+        ));
     }
     let kind = match kind {
         agent_config::SinkKind::Stdout(stdout) => SinkKind::Stdout(stdout.format),
         agent_config::SinkKind::File(file) => {
             let relative = Path::new(&file.path);
-            if relative.components().any(|part| part == std::path::Component::ParentDir) || file.path.is_empty() {
+            if relative
+                .components()
+                .any(|part| part == std::path::Component::ParentDir)
+                || file.path.is_empty()
+            {
                 let place = format!("{place}.file.path");
-                mistakes.push(invalid(place, &file.path, "leaves the state volume", "write a path without '..'"));
+                mistakes.push(invalid(
+                    place,
+                    &file.path,
+                    "leaves the state volume",
+                    "write a path without '..'",
+                ));
             }
-            SinkKind::File { path: state.join(relative), format: file.format }
+            SinkKind::File {
+                path: state.join(relative),
+                format: file.format,
+            }
         }
         agent_config::SinkKind::Http(http) => SinkKind::Http(self::http(place, http, mistakes)?),
     };
     let batch_bytes = usize::try_from(batch.max_bytes.min(BATCH_BYTES_MAX)).expect("bounded above");
-    Some(Sink { name, batch_bytes, batch_age: Duration::from_millis(batch.max_age_ms), kind })
+    Some(Sink {
+        name,
+        batch_bytes,
+        batch_age: Duration::from_millis(batch.max_age_ms),
+        kind,
+    })
 }
 
 fn http(place: &str, sink: HttpSink, mistakes: &mut Vec<Mistake>) -> Option<Http> {
-    let HttpSink { url: text, headers: texts, compression, timeout_ms } = sink;
+    let HttpSink {
+        url: text,
+        headers: texts,
+        compression,
+        timeout_ms,
+    } = sink;
     let url = text.parse::<http::Uri>().ok();
     let url = url.filter(|url| matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some());
     if url.is_none() {
-        mistakes.push(invalid(format!("{place}.http.url"), &text, "not an absolute URL", "write http://… or https://…"));
+        mistakes.push(invalid(
+            format!("{place}.http.url"),
+            &text,
+            "not an absolute URL",
+            "write http://… or https://…",
+        ));
     }
     let mut headers = http::HeaderMap::new();
     for (name, value) in texts {
@@ -172,18 +266,33 @@ fn http(place: &str, sink: HttpSink, mistakes: &mut Vec<Mistake>) -> Option<Http
             }
             _ => {
                 let place = format!("{place}.http.headers[{name}]");
-                mistakes.push(invalid(place, value, "not a header", "write visible ASCII characters"));
+                mistakes.push(invalid(
+                    place,
+                    value,
+                    "not a header",
+                    "write visible ASCII characters",
+                ));
             }
         }
     }
-    Some(Http { url: url?, headers, compression, timeout: Duration::from_millis(timeout_ms.max(1)) })
+    Some(Http {
+        url: url?,
+        headers,
+        compression,
+        timeout: Duration::from_millis(timeout_ms.max(1)),
+    })
 }
 
 fn one_name_each<'a>(place: &str, names: impl Iterator<Item = &'a str>, mistakes: &mut Vec<Mistake>) {
     let mut seen = BTreeSet::new();
     for name in names {
         if !seen.insert(name) {
-            mistakes.push(invalid(place.to_owned(), name, "used twice", "give each its own name"));
+            mistakes.push(invalid(
+                place.to_owned(),
+                name,
+                "used twice",
+                "give each its own name",
+            ));
         }
     }
 }
@@ -195,11 +304,21 @@ fn is_file_name(name: &str) -> bool {
 }
 
 fn invalid(place: String, value: impl ToString, problem: &str, remedy: &'static str) -> Mistake {
-    Mistake::Invalid { place, value: value.to_string(), problem: problem.to_owned(), remedy }
+    Mistake::Invalid {
+        place,
+        value: value.to_string(),
+        problem: problem.to_owned(),
+        remedy,
+    }
 }
 
 fn malformed(document: &str, error: &serde_json::Error) -> Mistake {
     let text = error.to_string();
     let problem = text.split(" at line ").next().unwrap_or_default().to_owned();
-    Mistake::Malformed { document: document.to_owned(), problem, line: error.line(), column: error.column() }
+    Mistake::Malformed {
+        document: document.to_owned(),
+        problem,
+        line: error.line(),
+        column: error.column(),
+    }
 }

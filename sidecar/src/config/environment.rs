@@ -1,11 +1,13 @@
 //! The mode without documents: two older sidecars configured by environment variables alone.
 
-use super::{Config, Environment, Files, Mistake, Mistakes, Pipeline, Pod, Sink, SinkKind, Source, SourceKind};
+use super::{
+    Config, Environment, Files, Mistake, Mistakes, Pipeline, Pod, Sink, SinkKind, Source, SourceKind,
+};
 use super::{optional, pattern};
 use logship_crd::agent_config::{Format, StartAt};
 use logship_crd::names::{
-    ENV_CLASSIC, ENV_LOG_DIRECTORY, ENV_LOG_FILE_PATTERN, ENV_LOG_SCAN_INTERVAL, ENV_LOG_STATE_DIRECTORY, ENV_NODE_NAME,
-    ENV_POD_NAME, ENV_POD_NAMESPACE,
+    ENV_CLASSIC, ENV_LOG_DIRECTORY, ENV_LOG_FILE_PATTERN, ENV_LOG_SCAN_INTERVAL, ENV_LOG_STATE_DIRECTORY,
+    ENV_NODE_NAME, ENV_POD_NAME, ENV_POD_NAMESPACE,
 };
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,7 +30,9 @@ pub fn from_environment(environment: &Environment) -> Result<Config, Mistakes> {
     } else {
         directory(environment, &mut mistakes)
     };
-    let Some(source) = source.filter(|_| mistakes.is_empty()) else { return Err(Mistakes(mistakes)) };
+    let Some(source) = source.filter(|_| mistakes.is_empty()) else {
+        return Err(Mistakes(mistakes));
+    };
     let sink = Sink {
         name: "stdout".to_owned(),
         batch_bytes: BATCH_BYTES,
@@ -53,7 +57,11 @@ pub fn from_environment(environment: &Environment) -> Result<Config, Mistakes> {
 
 pub(super) fn pod(environment: &Environment) -> Pod {
     let value = |name| optional(environment, name);
-    Pod { name: value(ENV_POD_NAME), namespace: value(ENV_POD_NAMESPACE), node: value(ENV_NODE_NAME) }
+    Pod {
+        name: value(ENV_POD_NAME),
+        namespace: value(ENV_POD_NAMESPACE),
+        node: value(ENV_NODE_NAME),
+    }
 }
 
 pub(super) fn is_classic(environment: &Environment) -> bool {
@@ -69,25 +77,49 @@ pub(super) fn required(
 ) -> Option<String> {
     let value = optional(environment, variable);
     if value.is_none() {
-        mistakes.push(Mistake::Missing { variable, empty: environment.contains_key(variable), remedy });
+        mistakes.push(Mistake::Missing {
+            variable,
+            empty: environment.contains_key(variable),
+            remedy,
+        });
     }
     value
 }
 
 /// The two variables without which the pod cannot be found in the API.
 pub(super) fn require_pod(environment: &Environment, mistakes: &mut Vec<Mistake>) {
-    required(environment, ENV_POD_NAME, "the pod's name, by the downward API (metadata.name)", mistakes);
-    required(environment, ENV_POD_NAMESPACE, "the pod's namespace, by the downward API (metadata.namespace)", mistakes);
+    required(
+        environment,
+        ENV_POD_NAME,
+        "the pod's name, by the downward API (metadata.name)",
+        mistakes,
+    );
+    required(
+        environment,
+        ENV_POD_NAMESPACE,
+        "the pod's namespace, by the downward API (metadata.namespace)",
+        mistakes,
+    );
 }
 
 fn container_output(environment: &Environment, mistakes: &mut Vec<Mistake>) -> Option<Source> {
     require_pod(environment, mistakes);
-    let kind = SourceKind::ContainerOutput { containers: Vec::new() };
-    mistakes.is_empty().then(|| Source { name: "stdout".to_owned(), kind })
+    let kind = SourceKind::ContainerOutput {
+        containers: Vec::new(),
+    };
+    mistakes.is_empty().then(|| Source {
+        name: "stdout".to_owned(),
+        kind,
+    })
 }
 
 fn directory(environment: &Environment, mistakes: &mut Vec<Mistake>) -> Option<Source> {
-    let directory = required(environment, ENV_LOG_DIRECTORY, "the directory with the log files, for example /logs", mistakes);
+    let directory = required(
+        environment,
+        ENV_LOG_DIRECTORY,
+        "the directory with the log files, for example /logs",
+        mistakes,
+    );
     let text = required(
         environment,
         ENV_LOG_FILE_PATTERN,
@@ -95,7 +127,12 @@ fn directory(environment: &Environment, mistakes: &mut Vec<Mistake>) -> Option<S
         mistakes,
     );
     let compiled = text.and_then(|text| pattern(ENV_LOG_FILE_PATTERN, &text, mistakes));
-    let interval = required(environment, ENV_LOG_SCAN_INTERVAL, "whole seconds between two scans, for example 10", mistakes);
+    let interval = required(
+        environment,
+        ENV_LOG_SCAN_INTERVAL,
+        "whole seconds between two scans, for example 10",
+        mistakes,
+    );
     let scan_interval = interval.and_then(|text| seconds(text, mistakes));
     let files = Files {
         directory: PathBuf::from(directory?),
@@ -104,7 +141,10 @@ fn directory(environment: &Environment, mistakes: &mut Vec<Mistake>) -> Option<S
         start_at: StartAt::Beginning,
         create: true,
     };
-    Some(Source { name: "files".to_owned(), kind: SourceKind::Files(files) })
+    Some(Source {
+        name: "files".to_owned(),
+        kind: SourceKind::Files(files),
+    })
 }
 
 fn seconds(text: String, mistakes: &mut Vec<Mistake>) -> Option<Duration> {

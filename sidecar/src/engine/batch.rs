@@ -156,7 +156,8 @@ impl Lane {
             State::Waiting(until) => Some(until),
             State::Ready | State::Sending => None,
         };
-        let age = (!self.open.is_empty() && self.sealed.is_empty()).then(|| self.open_since + self.settings.age_max);
+        let age = (!self.open.is_empty() && self.sealed.is_empty())
+            .then(|| self.open_since + self.settings.age_max);
         retry.into_iter().chain(age).min()
     }
 
@@ -185,7 +186,10 @@ impl Lane {
                 self.counts.rejected += 1;
                 self.settled = batch.last;
                 self.error = Some(error.clone());
-                Some(Rejected { body: batch.body, error })
+                Some(Rejected {
+                    body: batch.body,
+                    error,
+                })
             }
             Verdict::Refused { error } => {
                 self.error = Some(error);
@@ -215,7 +219,14 @@ impl Batch {
             ends: second_ends.into_iter().map(|end| end - middle).collect(),
             last: self.last,
         };
-        (Self { body: self.body.slice(..middle), ends: self.ends, last: first_last }, second)
+        (
+            Self {
+                body: self.body.slice(..middle),
+                ends: self.ends,
+                last: first_last,
+            },
+            second,
+        )
     }
 }
 
@@ -228,16 +239,27 @@ mod tests {
     const AGE: Duration = Duration::from_millis(200);
 
     fn lane(bytes_max: usize) -> Lane {
-        Lane::new(LaneSettings { format: Format::Text, bytes_max, age_max: AGE })
+        Lane::new(LaneSettings {
+            format: Format::Text,
+            bytes_max,
+            age_max: AGE,
+        })
     }
 
     fn append(lane: &mut Lane, body: &[u8], sequence: u64) {
-        let record = Record { timestamp: "", body, original_bytes: None };
+        let record = Record {
+            timestamp: "",
+            body,
+            original_bytes: None,
+        };
         lane.append(Tick::ZERO, &Context::new(&Labels::default()), record, sequence);
     }
 
     fn retry() -> Verdict {
-        Verdict::Retry { after: None, error: "down".to_owned() }
+        Verdict::Retry {
+            after: None,
+            error: "down".to_owned(),
+        }
     }
 
     #[test]
@@ -264,7 +286,10 @@ mod tests {
         assert_eq!(lane.deadline(), Some(Duration::from_millis(200)));
         assert_eq!(lane.poll(Duration::from_millis(199), 1, false), None);
         assert_eq!(lane.poll(Duration::from_millis(200), 1, false), body);
-        let verdict = Verdict::Retry { after: Some(Duration::from_secs(60)), error: String::new() };
+        let verdict = Verdict::Retry {
+            after: Some(Duration::from_secs(60)),
+            error: String::new(),
+        };
         lane.settle(Tick::ZERO, verdict, 1.0);
         assert_eq!(lane.deadline(), Some(Duration::from_secs(60)));
         assert_eq!(lane.acknowledged(1), 0);

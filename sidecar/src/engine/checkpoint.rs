@@ -70,7 +70,8 @@ impl Fingerprint {
 
     /// Whether a file that begins with `head` can be the file of this fingerprint.
     pub fn matches(&self, head: &[u8]) -> bool {
-        head.get(..self.bytes as usize).is_some_and(|covered| crc32fast::hash(covered) == self.crc)
+        head.get(..self.bytes as usize)
+            .is_some_and(|covered| crc32fast::hash(covered) == self.crc)
     }
 
     /// Grows by `bytes` read at `offset`, where they go on at its end.
@@ -78,7 +79,9 @@ impl Fingerprint {
         if offset != u64::from(self.bytes) {
             return;
         }
-        let taken = bytes.len().min(Self::BYTES_MAX.saturating_sub(self.bytes as usize));
+        let taken = bytes
+            .len()
+            .min(Self::BYTES_MAX.saturating_sub(self.bytes as usize));
         let mut hasher = crc32fast::Hasher::new_with_initial_len(self.crc, u64::from(self.bytes));
         hasher.update(&bytes[..taken]);
         self.crc = hasher.finalize();
@@ -116,7 +119,12 @@ impl Checkpoint {
     /// The document before anything was read.
     pub fn empty(resource: &str) -> Self {
         let resource = resource.to_owned();
-        Self { version: VERSION, resource, files: BTreeMap::new(), containers: BTreeMap::new() }
+        Self {
+            version: VERSION,
+            resource,
+            files: BTreeMap::new(),
+            containers: BTreeMap::new(),
+        }
     }
 
     /// Reads the document of `resource`.
@@ -165,9 +173,18 @@ mod tests {
         let bytes = sample().to_bytes();
         assert_eq!(Checkpoint::parse(&bytes, "shop").unwrap(), sample());
         assert!(matches!(Checkpoint::parse(b"", "shop"), Err(Error::Malformed(_))));
-        assert!(matches!(Checkpoint::parse(&bytes[..bytes.len() / 2], "shop"), Err(Error::Malformed(_))));
-        assert!(matches!(Checkpoint::parse(&bytes, "other"), Err(Error::Foreign(_))));
-        assert!(matches!(Checkpoint::parse(br#"{"version":2,"new":1}"#, "shop"), Err(Error::Future(2))));
+        assert!(matches!(
+            Checkpoint::parse(&bytes[..bytes.len() / 2], "shop"),
+            Err(Error::Malformed(_))
+        ));
+        assert!(matches!(
+            Checkpoint::parse(&bytes, "other"),
+            Err(Error::Foreign(_))
+        ));
+        assert!(matches!(
+            Checkpoint::parse(br#"{"version":2,"new":1}"#, "shop"),
+            Err(Error::Future(2))
+        ));
     }
 
     proptest! {

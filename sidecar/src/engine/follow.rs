@@ -81,7 +81,12 @@ enum State {
     /// The pod is being looked at.
     Probing,
     /// A stream is open.
-    Streaming { previous: bool, of: Instance, opened: Tick, any_data: bool },
+    Streaming {
+        previous: bool,
+        of: Instance,
+        opened: Tick,
+        any_data: bool,
+    },
     /// Drained: nothing is asked any more.
     Done,
 }
@@ -188,7 +193,11 @@ impl Follow {
                 since: self.taken.since(),
             },
         };
-        Some(Output::Ask { stream: self.id, question: self.question, ask })
+        Some(Output::Ask {
+            stream: self.id,
+            question: self.question,
+            ask,
+        })
     }
 
     /// When [`Follow::poll`] has something to do without further input.
@@ -234,7 +243,9 @@ impl Follow {
 
     /// The settled position, with the container's name; before that is known, what the checkpoint said.
     pub fn positions(&self) -> Vec<(String, ContainerPosition)> {
-        let Some(container) = &self.container else { return self.known.clone() };
+        let Some(container) = &self.container else {
+            return self.known.clone();
+        };
         let position = ContainerPosition {
             restarts: self.restarts_settled,
             last_second: self.settled.last_second(),
@@ -264,7 +275,10 @@ impl Follow {
         let previous = behind > 0 && self.complete != Some(instance.restarts - 1);
         let gap = previous && behind > 1 && self.restarts.is_some();
         let report = if gap {
-            Some(Report::OutputGap { container: instance.container.clone(), restarts: behind })
+            Some(Report::OutputGap {
+                container: instance.container.clone(),
+                restarts: behind,
+            })
         } else if self.restarts.is_none() {
             Some(Report::OutputFollowed(instance.container.clone()))
         } else {
@@ -280,13 +294,20 @@ impl Follow {
     fn open(&mut self, now: Tick, previous: bool, of: Instance) {
         self.framer = Framer::new(RECORD_BYTES_MAX + TIMESTAMP_BYTES_MAX, false);
         self.repeats = self.taken.repeats();
-        self.state = State::Streaming { previous, of, opened: now, any_data: false };
+        self.state = State::Streaming {
+            previous,
+            of,
+            opened: now,
+            any_data: false,
+        };
         self.question += 1;
         self.asked = false;
     }
 
     fn data(&mut self, now: Tick, bytes: &[u8], outlets: &mut Outlets) -> Option<Report> {
-        let State::Streaming { any_data, .. } = &mut self.state else { return None };
+        let State::Streaming { any_data, .. } = &mut self.state else {
+            return None;
+        };
         *any_data = true;
         self.backoff.succeeded();
         self.said = None;
@@ -304,7 +325,10 @@ impl Follow {
     /// Takes one line. False: it carries no timestamp, so it is a notice of the API and none of the container's output.
     fn line(&mut self, now: Tick, line: &[u8], original_bytes: Option<u64>, outlets: &mut Outlets) -> bool {
         let split = memchr::memchr(b' ', line).unwrap_or(line.len());
-        let Some(second) = std::str::from_utf8(&line[..split]).ok().and_then(|text| self.second_of(text)) else {
+        let Some(second) = std::str::from_utf8(&line[..split])
+            .ok()
+            .and_then(|text| self.second_of(text))
+        else {
             return false;
         };
         let key = LineKey::new(second, line);
@@ -314,7 +338,15 @@ impl Follow {
             let body = &whole[..whole.len().min(RECORD_BYTES_MAX)];
             let original_bytes = original_bytes.map(|bytes| bytes - (split as u64 + 1));
             let original_bytes = original_bytes.or((whole.len() > body.len()).then_some(whole.len() as u64));
-            outlets.record(now, &self.context, Record { timestamp: &self.timestamp.1, body, original_bytes });
+            outlets.record(
+                now,
+                &self.context,
+                Record {
+                    timestamp: &self.timestamp.1,
+                    body,
+                    original_bytes,
+                },
+            );
             outlets.mark(self.id, Position::Line(key));
         }
         true
@@ -331,7 +363,15 @@ impl Follow {
     }
 
     fn ended(&mut self, now: Tick, random: f64, outlets: &mut Outlets) {
-        let State::Streaming { previous, of, opened, any_data } = &self.state else { return };
+        let State::Streaming {
+            previous,
+            of,
+            opened,
+            any_data,
+        } = &self.state
+        else {
+            return;
+        };
         let (previous, ended, restarts) = (*previous, of.state == ContainerState::Ended, of.restarts);
         let in_vain = !any_data && now < *opened + STREAM_AGE_MIN;
         if previous || ended {
@@ -362,12 +402,20 @@ impl Follow {
     }
 
     fn absent(&mut self, now: Tick, error: String, random: f64, outlets: &mut Outlets) -> Option<Report> {
-        let State::Streaming { previous: true, of, .. } = &self.state else { return self.failed(now, error, random) };
+        let State::Streaming {
+            previous: true, of, ..
+        } = &self.state
+        else {
+            return self.failed(now, error, random);
+        };
         // The API does not have the previous instance any more: go on with the current one.
         let of = of.clone();
         self.wait(now, random);
         self.at_instance(of.restarts, outlets);
-        Some(Report::OutputGap { container: of.container, restarts: 1 })
+        Some(Report::OutputGap {
+            container: of.container,
+            restarts: 1,
+        })
     }
 
     fn at_instance(&mut self, restarts: u32, outlets: &mut Outlets) {
@@ -381,7 +429,10 @@ impl Follow {
             return;
         }
         self.container = Some(container.to_owned());
-        self.context = Context::new(&Labels { container: Some(container.to_owned()), ..self.labels.clone() });
+        self.context = Context::new(&Labels {
+            container: Some(container.to_owned()),
+            ..self.labels.clone()
+        });
         let known = std::mem::take(&mut self.known);
         if let Some((_, position)) = known.into_iter().find(|(name, _)| name == container) {
             self.taken = Resume::restore(position.last_second, &position.lines);

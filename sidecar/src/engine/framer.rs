@@ -29,7 +29,12 @@ pub struct Framer {
 impl Framer {
     /// A framer; `continued` says that the stream begins inside a line whose beginning was sent already.
     pub fn new(record_bytes_max: usize, continued: bool) -> Self {
-        Self { record_bytes_max, carry: Vec::new(), skipped: 0, continued }
+        Self {
+            record_bytes_max,
+            carry: Vec::new(),
+            skipped: 0,
+            continued,
+        }
     }
 
     /// Whether a line is open that was not sent.
@@ -83,7 +88,11 @@ impl Framer {
 }
 
 fn frame(body: &[u8], skipped: u64, consumed: usize) -> Frame<'_> {
-    Frame { body, original_bytes: (skipped > 0).then(|| body.len() as u64 + skipped), consumed }
+    Frame {
+        body,
+        original_bytes: (skipped > 0).then(|| body.len() as u64 + skipped),
+        consumed,
+    }
 }
 
 fn find_newline(bytes: &[u8]) -> Option<usize> {
@@ -99,18 +108,27 @@ mod tests {
         let mut framer = Framer::new(max, false);
         let mut records = Vec::new();
         for chunk in chunks {
-            framer.push(chunk, |frame| records.push((frame.body.to_vec(), frame.original_bytes)));
+            framer.push(chunk, |frame| {
+                records.push((frame.body.to_vec(), frame.original_bytes))
+            });
         }
         (records, framer)
     }
 
     fn bodies(text: &[u8]) -> Vec<Vec<u8>> {
-        records(&[text], 1024).0.into_iter().map(|(body, _)| body).collect()
+        records(&[text], 1024)
+            .0
+            .into_iter()
+            .map(|(body, _)| body)
+            .collect()
     }
 
     #[test]
     fn lines_end_at_newline_or_crlf_and_empty_lines_count() {
-        assert_eq!(bodies(b"a\r\n\nb\rc\n\0\xff\nrest"), [&b"a"[..], b"", b"b\rc", b"\0\xff"]);
+        assert_eq!(
+            bodies(b"a\r\n\nb\rc\n\0\xff\nrest"),
+            [&b"a"[..], b"", b"b\rc", b"\0\xff"]
+        );
     }
 
     #[test]

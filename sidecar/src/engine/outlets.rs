@@ -39,7 +39,11 @@ pub struct Outlets {
 impl Outlets {
     /// Empty queues.
     pub fn new(lanes: Vec<Lane>) -> Self {
-        Self { lanes, newest: 0, marks: VecDeque::new() }
+        Self {
+            lanes,
+            newest: 0,
+            marks: VecDeque::new(),
+        }
     }
 
     /// Sequence number of the newest record.
@@ -72,7 +76,12 @@ impl Outlets {
 
     /// The next position that every sink has settled.
     pub fn reached(&mut self) -> Option<(StreamId, Position)> {
-        let settled = self.lanes.iter().map(|lane| lane.acknowledged(self.newest)).min().unwrap_or(self.newest);
+        let settled = self
+            .lanes
+            .iter()
+            .map(|lane| lane.acknowledged(self.newest))
+            .min()
+            .unwrap_or(self.newest);
         let (sequence, stream, position) = *self.marks.front()?;
         (sequence <= settled).then(|| {
             self.marks.pop_front();

@@ -38,7 +38,9 @@ pub enum Report {
     #[error("reading the output of container {0:?}")]
     OutputFollowed(String),
     /// More instances of a container ended than the API keeps.
-    #[error("container {container:?} restarted {restarts} times while it was not read; output may be missing")]
+    #[error(
+        "container {container:?} restarted {restarts} times while it was not read; output may be missing"
+    )]
     OutputGap {
         /// Name of the container.
         container: String,
@@ -61,6 +63,9 @@ pub enum Report {
 impl Report {
     /// Whether somebody should look at it.
     pub fn is_warning(&self) -> bool {
-        !matches!(self, Self::FileFollowed { .. } | Self::OutputFollowed(_) | Self::SinkRecovered(_))
+        !matches!(
+            self,
+            Self::FileFollowed { .. } | Self::OutputFollowed(_) | Self::SinkRecovered(_)
+        )
     }
 }

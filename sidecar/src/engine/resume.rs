@@ -35,14 +35,23 @@ pub struct LineKey {
 impl LineKey {
     /// The key of `line` (timestamp and content), written at `second`.
     pub fn new(second: i64, line: &[u8]) -> Self {
-        Self { second, hash: fnv1a(line) }
+        Self {
+            second,
+            hash: fnv1a(line),
+        }
     }
 }
 
 impl Resume {
     /// The position that was written as `lines`: second, hash, count.
     pub fn restore(last_second: Option<i64>, lines: &[(i64, u64, u32)]) -> Self {
-        Self { last_second, taken: lines.iter().map(|&(second, hash, count)| ((second, hash), count)).collect() }
+        Self {
+            last_second,
+            taken: lines
+                .iter()
+                .map(|&(second, hash, count)| ((second, hash), count))
+                .collect(),
+        }
     }
 
     /// The last second in which a line was taken.
@@ -52,7 +61,10 @@ impl Resume {
 
     /// The remembered lines: second, hash, count.
     pub fn lines(&self) -> Vec<(i64, u64, u32)> {
-        self.taken.iter().map(|(&(second, hash), &count)| (second, hash, count)).collect()
+        self.taken
+            .iter()
+            .map(|(&(second, hash), &count)| (second, hash, count))
+            .collect()
     }
 
     /// `sinceTime` of the next connection, in seconds; none: from the beginning.
@@ -81,7 +93,9 @@ impl Resume {
 impl Repeats {
     /// Whether the line was taken by an earlier connection; counts it off.
     pub fn holds(&mut self, key: LineKey) -> bool {
-        let Some(count) = self.0.get_mut(&(key.second, key.hash)) else { return false };
+        let Some(count) = self.0.get_mut(&(key.second, key.hash)) else {
+            return false;
+        };
         *count -= 1;
         if *count == 0 {
             self.0.remove(&(key.second, key.hash));
@@ -92,9 +106,9 @@ impl Repeats {
 
 /// FNV-1a, 64 bit: the hash is written to the checkpoint, so it may not change between builds as std's may.
 fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 #[cfg(test)]
@@ -104,7 +118,10 @@ mod tests {
 
     /// The API: every line from `since` on, inclusive.
     fn served(log: &[(i64, u8)], since: Option<i64>) -> Vec<(i64, u8)> {
-        log.iter().copied().filter(|(second, _)| since.is_none_or(|since| *second >= since)).collect()
+        log.iter()
+            .copied()
+            .filter(|(second, _)| since.is_none_or(|since| *second >= since))
+            .collect()
     }
 
     fn read(resume: &mut Resume, lines: &[(i64, u8)], shipped: &mut Vec<(i64, u8)>) {

@@ -13,7 +13,11 @@ pub struct Backoff {
 impl Backoff {
     /// The first wait is about `first`, none is longer than `cap`.
     pub fn new(first: Duration, cap: Duration) -> Self {
-        Self { first, cap, failures: 0 }
+        Self {
+            first,
+            cap,
+            failures: 0,
+        }
     }
 
     /// Forgets the failures.
@@ -24,7 +28,10 @@ impl Backoff {
     /// The wait after one more failure: between half of the exponential value and all of it, by `random` in 0..1, so that many
     /// sidecars do not come back at the same moment.
     pub fn failed(&mut self, random: f64) -> Duration {
-        let whole = self.first.saturating_mul(1 << self.failures.min(16)).min(self.cap);
+        let whole = self
+            .first
+            .saturating_mul(1 << self.failures.min(16))
+            .min(self.cap);
         self.failures = self.failures.saturating_add(1);
         whole.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)
     }

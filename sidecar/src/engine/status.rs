@@ -68,16 +68,44 @@ impl Engine {
         let files = self.files.iter().map(|source| FilesStatus {
             source: source.name.clone(),
             lag_bytes: source.tail.lag_bytes(),
-            positions: source.tail.positions().unwrap_or_default().into_iter().map(|at| (at.name, at.offset)).collect(),
+            positions: source
+                .tail
+                .positions()
+                .unwrap_or_default()
+                .into_iter()
+                .map(|at| (at.name, at.offset))
+                .collect(),
         });
         let containers = self.streams.iter().map(|source| ContainerStatus {
             source: source.name.clone(),
-            positions: source.follow.positions().into_iter().map(|(name, at)| (name, at.last_second)).collect(),
+            positions: source
+                .follow
+                .positions()
+                .into_iter()
+                .map(|(name, at)| (name, at.last_second))
+                .collect(),
         });
-        let sinks = self.outlets.lanes.iter().zip(&self.sink_names).map(|(lane, name)| {
-            let LaneCounts { sent, sent_bytes, retries, rejected } = lane.counts;
-            SinkStatus { name: name.clone(), sent, sent_bytes, retries, rejected, error: lane.error.clone() }
-        });
+        let sinks = self
+            .outlets
+            .lanes
+            .iter()
+            .zip(&self.sink_names)
+            .map(|(lane, name)| {
+                let LaneCounts {
+                    sent,
+                    sent_bytes,
+                    retries,
+                    rejected,
+                } = lane.counts;
+                SinkStatus {
+                    name: name.clone(),
+                    sent,
+                    sent_bytes,
+                    retries,
+                    rejected,
+                    error: lane.error.clone(),
+                }
+            });
         PipelineStatus {
             name: self.name.clone(),
             generation: self.generation,

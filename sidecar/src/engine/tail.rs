@@ -136,7 +136,10 @@ impl Tail {
     pub fn is_drained(&self) -> bool {
         self.drain_listed == Some(true)
             && self.to_open.is_empty()
-            && self.files.iter().all(|file| file.stage == Stage::Rested && !file.framer.has_partial())
+            && self
+                .files
+                .iter()
+                .all(|file| file.stage == Stage::Rested && !file.framer.has_partial())
     }
 
     /// The next thing to do other than reading.
@@ -151,11 +154,22 @@ impl Tail {
         }
         if !self.listing && self.next_listing <= now {
             self.listing = true;
-            let wanted = self.known.iter().map(|position| position.identity.inode).collect();
-            return Some(Output::List { source: self.source, wanted });
+            let wanted = self
+                .known
+                .iter()
+                .map(|position| position.identity.inode)
+                .collect();
+            return Some(Output::List {
+                source: self.source,
+                wanted,
+            });
         }
         if let Some((file, name)) = self.to_open.pop_front() {
-            return Some(Output::Open { source: self.source, file, name });
+            return Some(Output::Open {
+                source: self.source,
+                file,
+                name,
+            });
         }
         let done = self.files.iter().position(|file| file.is_done(now))?;
         let file = self.files.remove(done);
@@ -171,10 +185,18 @@ impl Tail {
             .files
             .iter()
             .position(|file| file.away_since.is_some() && hungry(file))
-            .or_else(|| (0..count).map(|step| (self.turn + step) % count).find(|&index| hungry(&self.files[index])))?;
+            .or_else(|| {
+                (0..count)
+                    .map(|step| (self.turn + step) % count)
+                    .find(|&index| hungry(&self.files[index]))
+            })?;
         self.turn = index + 1;
         let file = &self.files[index];
-        Some(Output::Read { file: file.id, offset: file.offset, look_at_head: file.look_at_head })
+        Some(Output::Read {
+            file: file.id,
+            offset: file.offset,
+            look_at_head: file.look_at_head,
+        })
     }
 
     /// When [`Tail::poll`] has something to do without further input.
@@ -189,7 +211,9 @@ impl Tail {
         self.after_listing(now);
         self.directory_error = None;
         for file in &mut self.files {
-            let named = entries.iter().find(|entry| entry.matches && entry.identity == file.identity);
+            let named = entries
+                .iter()
+                .find(|entry| entry.matches && entry.identity == file.identity);
             file.seen_in_listing(now, named);
         }
         entries.sort_by(|a, b| (a.modified_ns, &a.name).cmp(&(b.modified_ns, &b.name)));
@@ -197,7 +221,11 @@ impl Tail {
         let full_before = std::mem::take(&mut self.too_many);
         for entry in entries {
             let followed = self.files.iter().any(|file| file.identity == entry.identity);
-            let wanted = entry.matches || self.known.iter().any(|position| position.identity == entry.identity);
+            let wanted = entry.matches
+                || self
+                    .known
+                    .iter()
+                    .any(|position| position.identity == entry.identity);
             if followed || !wanted {
                 continue;
             }
@@ -218,7 +246,10 @@ impl Tail {
                 .into_iter()
                 .partition(|position| files.iter().any(|file| file.identity == position.identity));
             self.known = found;
-            reports.extend(gone.into_iter().map(|position: FilePosition| Report::FileGone(position.name)));
+            reports.extend(
+                gone.into_iter()
+                    .map(|position: FilePosition| Report::FileGone(position.name)),
+            );
         }
         self.listed = true;
         reports
@@ -237,10 +268,13 @@ impl Tail {
     /// A file was opened.
     pub fn opened(&mut self, id: StreamId, look: Look<'_>) -> Option<Report> {
         let index = self.files.iter().position(|file| file.id == id)?;
-        let known = self.known.iter().position(|position| position.identity == look.identity);
-        let known = known.map(|index| self.known.swap_remove(index)).filter(|position| {
-            look.size >= position.offset && position.fingerprint.matches(look.head)
-        });
+        let known = self
+            .known
+            .iter()
+            .position(|position| position.identity == look.identity);
+        let known = known
+            .map(|index| self.known.swap_remove(index))
+            .filter(|position| look.size >= position.offset && position.fingerprint.matches(look.head));
         let file = &mut self.files[index];
         if known.is_none() && !file.matched {
             // Its inode was reused by a file that is none of ours.
@@ -255,7 +289,10 @@ impl Tail {
         }
         file.label(&self.settings.labels);
         self.unreadable.remove(&file.name);
-        Some(Report::FileFollowed { name: file.name.clone(), offset: file.offset })
+        Some(Report::FileFollowed {
+            name: file.name.clone(),
+            offset: file.offset,
+        })
     }
 
     /// A file could not be opened or read; it is tried again after the next listing.
@@ -272,12 +309,23 @@ impl Tail {
         if self.unreadable.len() >= FILES_MAX {
             self.unreadable.clear();
         }
-        self.unreadable.insert(name.clone()).then_some(Report::FileUnreadable { name, error })
+        self.unreadable
+            .insert(name.clone())
+            .then_some(Report::FileUnreadable { name, error })
     }
 
     /// Takes what was read of a file, hands its records on.
-    pub fn chunk(&mut self, now: Tick, id: StreamId, chunk: &Chunk<'_>, outlets: &mut Outlets) -> Option<Report> {
-        self.files.iter_mut().find(|file| file.id == id)?.chunk(now, chunk, outlets)
+    pub fn chunk(
+        &mut self,
+        now: Tick,
+        id: StreamId,
+        chunk: &Chunk<'_>,
+        outlets: &mut Outlets,
+    ) -> Option<Report> {
+        self.files
+            .iter_mut()
+            .find(|file| file.id == id)?
+            .chunk(now, chunk, outlets)
     }
 
     /// Takes a position that every sink has settled. Whether it is ours.
@@ -291,7 +339,11 @@ impl Tail {
         if !self.listed {
             return (!self.first_start).then(|| self.known.clone());
         }
-        let followed = self.files.iter().filter(|file| file.stage != Stage::Opening).map(File::position);
+        let followed = self
+            .files
+            .iter()
+            .filter(|file| file.stage != Stage::Opening)
+            .map(File::position);
         Some(followed.chain(self.known.iter().cloned()).collect())
     }
 

@@ -15,7 +15,9 @@ const ENTRIES_MAX: usize = 100_000;
 /// The regular files of `directory` whose name matches, or whose inode is wanted whatever their name is. Links are followed; what
 /// vanishes meanwhile is left out.
 pub fn list(directory: &Path, pattern: &regex::bytes::Regex, wanted: &[u64]) -> io::Result<Vec<Entry>> {
-    let names = std::fs::read_dir(directory)?.take(ENTRIES_MAX).filter_map(Result::ok);
+    let names = std::fs::read_dir(directory)?
+        .take(ENTRIES_MAX)
+        .filter_map(Result::ok);
     Ok(names.filter_map(|name| entry(&name, pattern, wanted)).collect())
 }
 
@@ -43,7 +45,10 @@ pub fn open(path: &Path) -> io::Result<File> {
 
 /// Device and inode.
 pub fn identity(metadata: &Metadata) -> Identity {
-    Identity { device: metadata.dev(), inode: metadata.ino() }
+    Identity {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+    }
 }
 
 /// The first bytes of a file, as many as a fingerprint covers.
@@ -64,7 +69,10 @@ pub fn head(file: &File) -> io::Result<Vec<u8>> {
 pub fn explain(path: &Path, error: &io::Error) -> String {
     if error.kind() == io::ErrorKind::PermissionDenied {
         let uid = rustix::process::geteuid().as_raw();
-        return format!("{}: {error} (we run as uid {uid}; let it or its group read, for example with fsGroup)", path.display());
+        return format!(
+            "{}: {error} (we run as uid {uid}; let it or its group read, for example with fsGroup)",
+            path.display()
+        );
     }
     format!("{}: {error}", path.display())
 }
@@ -93,9 +101,16 @@ impl StateDirectory {
     pub fn lock(path: &Path) -> Result<Self, StateError> {
         let unusable = |error| StateError::Unusable(path.to_owned(), error);
         std::fs::create_dir_all(path).map_err(unusable)?;
-        let lock = File::options().create(true).append(true).open(path.join("lock")).map_err(unusable)?;
+        let lock = File::options()
+            .create(true)
+            .append(true)
+            .open(path.join("lock"))
+            .map_err(unusable)?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(StateError::Locked(path.to_owned())),
             Err(error) => Err(unusable(error.into())),
         }

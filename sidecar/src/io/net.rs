@@ -31,10 +31,17 @@ pub fn http_client(bundle: Option<&Path>) -> Result<HttpClient, Error> {
     let roots = roots(bundle.unwrap_or(Path::new(SYSTEM_BUNDLE)));
     let builder = HttpsConnectorBuilder::new();
     let builder = if roots.is_empty() {
-        builder.with_provider_and_webpki_roots(provider).map_err(Error::Tls)?
+        builder
+            .with_provider_and_webpki_roots(provider)
+            .map_err(Error::Tls)?
     } else {
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        builder.with_tls_config(config.map_err(Error::Tls)?.with_root_certificates(roots).with_no_client_auth())
+        builder.with_tls_config(
+            config
+                .map_err(Error::Tls)?
+                .with_root_certificates(roots)
+                .with_no_client_auth(),
+        )
     };
     let connector = builder.https_or_http().enable_http1().build();
     Ok(Client::builder(TokioExecutor::new())

@@ -85,8 +85,16 @@ mod tests {
     use super::*;
 
     fn check(format: Format, body: &[u8], original_bytes: Option<u64>, expected: &str) {
-        let labels = Labels { source: "s".to_owned(), pod: Some("p\"1".to_owned()), ..Labels::default() };
-        let record = Record { timestamp: "2026-01-02T03:04:05.000000006Z", body, original_bytes };
+        let labels = Labels {
+            source: "s".to_owned(),
+            pod: Some("p\"1".to_owned()),
+            ..Labels::default()
+        };
+        let record = Record {
+            timestamp: "2026-01-02T03:04:05.000000006Z",
+            body,
+            original_bytes,
+        };
         let mut out = Vec::new();
         encode(format, &Context::new(&labels), record, &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), expected);

@@ -32,11 +32,19 @@ impl HttpTransport {
     pub async fn send(&self, body: Bytes) -> Verdict {
         let request = match request(&self.settings, body) {
             Ok(request) => request,
-            Err(error) => return Verdict::Retry { after: None, error: format!("failed to build the request: {error}") },
+            Err(error) => {
+                return Verdict::Retry {
+                    after: None,
+                    error: format!("failed to build the request: {error}"),
+                };
+            }
         };
         match tokio::time::timeout(self.settings.timeout, self.post(request)).await {
             Ok(verdict) => verdict,
-            Err(_) => Verdict::Retry { after: None, error: format!("no answer within {:?}", self.settings.timeout) },
+            Err(_) => Verdict::Retry {
+                after: None,
+                error: format!("no answer within {:?}", self.settings.timeout),
+            },
         }
     }
 
@@ -44,24 +52,39 @@ impl HttpTransport {
         let answer = match self.client.request(request).await {
             Ok(answer) => answer,
             Err(error) => {
-                let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-                return Verdict::Retry { after: None, error: format!("{error}{cause}") };
+                let cause = error
+                    .source()
+                    .map(|cause| format!(": {cause}"))
+                    .unwrap_or_default();
+                return Verdict::Retry {
+                    after: None,
+                    error: format!("{error}{cause}"),
+                };
             }
         };
         let (head, body) = answer.into_parts();
         // The status is the answer; the body is read only so that the connection can be used again.
         let _ = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
-        let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let retry_after = head
+            .headers
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok());
         from_status(head.status.as_u16(), retry_after)
     }
 }
 
-fn request(settings: &Http, body: Bytes) -> Result<Request<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
+fn request(
+    settings: &Http,
+    body: Bytes,
+) -> Result<Request<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
     let (body, encoding) = match settings.compression {
         Compression::None => (body, None),
         Compression::Gzip => (gzip(&body)?, Some(HeaderValue::from_static("gzip"))),
     };
-    let mut request = Request::builder().method(Method::POST).uri(&settings.url).body(Full::new(body))?;
+    let mut request = Request::builder()
+        .method(Method::POST)
+        .uri(&settings.url)
+        .body(Full::new(body))?;
     let headers = request.headers_mut();
     headers.extend(settings.headers.clone());
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));

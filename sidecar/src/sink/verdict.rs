@@ -29,15 +29,24 @@ pub fn from_status(status: u16, retry_after: Option<&str>) -> Verdict {
     let error = format!("the receiver answered with status {status}");
     match status {
         200..=299 => Verdict::Delivered,
-        300..=399 => Verdict::Retry { after: None, error: format!("{error}; redirects are not followed, set the final URL") },
+        300..=399 => Verdict::Retry {
+            after: None,
+            error: format!("{error}; redirects are not followed, set the final URL"),
+        },
         400 | 413 | 415 | 422 => Verdict::Refused { error },
-        _ => Verdict::Retry { after: retry_after.and_then(seconds), error },
+        _ => Verdict::Retry {
+            after: retry_after.and_then(seconds),
+            error,
+        },
     }
 }
 
 /// Retry-After in whole seconds, at most an hour; the form with a date is left to our own backoff.
 fn seconds(text: &str) -> Option<Duration> {
-    text.trim().parse().ok().map(|seconds: u64| Duration::from_secs(seconds.min(3600)))
+    text.trim()
+        .parse()
+        .ok()
+        .map(|seconds: u64| Duration::from_secs(seconds.min(3600)))
 }
 
 #[cfg(test)]

@@ -83,7 +83,11 @@ impl PodApi {
     /// The API of this pod, whose name and namespace are known where the API is needed.
     pub fn new(pod: &OwnPod) -> Self {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
-        Self { name: text(&pod.name), namespace: text(&pod.namespace), client: None }
+        Self {
+            name: text(&pod.name),
+            namespace: text(&pod.namespace),
+            client: None,
+        }
     }
 
     fn pods(&mut self) -> Result<Api<Pod>, Part> {
@@ -92,19 +96,27 @@ impl PodApi {
         }
         let config = Config::incluster()
             .map_err(|error| Part::Failed(format!("failed to read the ServiceAccount's mount: {error}")))?;
-        let client = Client::try_from(config).map_err(|error| Part::Failed(format!("failed to make a client: {error}")))?;
-        Ok(self.client.insert(Api::namespaced(client, &self.namespace)).clone())
+        let client = Client::try_from(config)
+            .map_err(|error| Part::Failed(format!("failed to make a client: {error}")))?;
+        Ok(self
+            .client
+            .insert(Api::namespaced(client, &self.namespace))
+            .clone())
     }
 
     async fn pod(&mut self) -> Result<Pod, Part> {
         let pods = self.pods()?;
         let answer = tokio::time::timeout(ANSWER_TIME_MAX, pods.get(&self.name)).await;
-        answer.map_err(|_| timed_out())?.map_err(|error| self.failure(&error))
+        answer
+            .map_err(|_| timed_out())?
+            .map_err(|error| self.failure(&error))
     }
 
     /// Says what went wrong, and forgets a client whose token is refused.
     fn failure(&mut self, error: &kube::Error) -> Part {
-        let kube::Error::Api(status) = error else { return Part::Failed(describe(error)) };
+        let kube::Error::Api(status) = error else {
+            return Part::Failed(describe(error));
+        };
         let text = format!("{} ({})", status.message, status.code);
         match status.code {
             401 => {
@@ -152,13 +164,28 @@ async fn answer(
     let result = match ask {
         Ask::Probe => api.pod().await.and_then(|pod| {
             let none = || Part::Failed("the pod has no such container".to_owned());
-            let container = wanted.map(str::to_owned).or_else(|| choose(&pod)).ok_or_else(none)?;
+            let container = wanted
+                .map(str::to_owned)
+                .or_else(|| choose(&pod))
+                .ok_or_else(none)?;
             instance(&pod, &container).map(Part::Probed).ok_or_else(none)
         }),
-        Ask::Stream { container, previous, follow, since } => {
+        Ask::Stream {
+            container,
+            previous,
+            follow,
+            since,
+        } => {
             let since_time = since.and_then(|second| jiff::Timestamp::from_second(second).ok());
             let container = Some(container);
-            let parameters = LogParams { container, previous, follow, since_time, timestamps: true, ..LogParams::default() };
+            let parameters = LogParams {
+                container,
+                previous,
+                follow,
+                since_time,
+                timestamps: true,
+                ..LogParams::default()
+            };
             read(api, stream, question, &parameters, replies).await
         }
     };
@@ -174,17 +201,29 @@ async fn read(
 ) -> Result<Part, Part> {
     let pods = api.pods()?;
     let opened = tokio::time::timeout(ANSWER_TIME_MAX, pods.log_stream(&api.name, parameters)).await;
-    let body = opened.map_err(|_| timed_out())?.map_err(|error| api.failure(&error))?;
+    let body = opened
+        .map_err(|_| timed_out())?
+        .map_err(|error| api.failure(&error))?;
     let mut body = std::pin::pin!(body);
     let mut buffer = vec![0; READ_BYTES];
     loop {
         // Silence is no failure: ending the stream here makes the engine ask again from where it was.
-        let Ok(read) = tokio::time::timeout(IDLE_MAX, body.read(&mut buffer)).await else { return Ok(Part::Ended) };
+        let Ok(read) = tokio::time::timeout(IDLE_MAX, body.read(&mut buffer)).await else {
+            return Ok(Part::Ended);
+        };
         match read {
             Ok(0) => return Ok(Part::Ended),
             Ok(count) => {
                 let part = Part::Data(Bytes::copy_from_slice(&buffer[..count]));
-                if replies.send(Reply { stream, question, part }).await.is_err() {
+                if replies
+                    .send(Reply {
+                        stream,
+                        question,
+                        part,
+                    })
+                    .await
+                    .is_err()
+                {
                     return Ok(Part::Ended);
                 }
             }

@@ -33,9 +33,23 @@ impl OpenFiles {
     /// Nothing open yet. `sources` are numbered as the engine numbers them.
     pub fn new(sources: Vec<Files>) -> Self {
         let stream = || Inotify::init().and_then(|inotify| inotify.into_event_stream(vec![0; EVENT_BYTES]));
-        let changes = if sources.is_empty() { None } else { stream().inspect_err(|error| polling_only(error)).ok() };
-        let buffer = if sources.is_empty() { Vec::new() } else { vec![0; READ_BYTES] };
-        Self { sources, files: HashMap::new(), buffer, changes, watches: HashMap::new() }
+        let changes = if sources.is_empty() {
+            None
+        } else {
+            stream().inspect_err(|error| polling_only(error)).ok()
+        };
+        let buffer = if sources.is_empty() {
+            Vec::new()
+        } else {
+            vec![0; READ_BYTES]
+        };
+        Self {
+            sources,
+            files: HashMap::new(),
+            buffer,
+            changes,
+            watches: HashMap::new(),
+        }
     }
 
     /// Lists a source's directory. The watch is set first, so that no change falls between the two.
@@ -45,7 +59,10 @@ impl OpenFiles {
             // If this fails, the listing says why.
             let _ = std::fs::create_dir_all(&files.directory);
         }
-        let watch = self.changes.as_ref().map(|changes| changes.watches().add(&files.directory, watch_mask()));
+        let watch = self
+            .changes
+            .as_ref()
+            .map(|changes| changes.watches().add(&files.directory, watch_mask()));
         let listing = fs::list(&files.directory, &files.pattern, wanted);
         let listing = listing.map_err(|error| fs::explain(&files.directory, &error));
         match watch {
@@ -67,25 +84,58 @@ impl OpenFiles {
         let path = self.sources[source].directory.join(name);
         match open(&path) {
             Ok((opened, size, identity, head)) => {
-                engine.handle(now, Input::Opened { file, look: Look { identity, size, head: &head } });
+                engine.handle(
+                    now,
+                    Input::Opened {
+                        file,
+                        look: Look {
+                            identity,
+                            size,
+                            head: &head,
+                        },
+                    },
+                );
                 self.files.insert(file, (path, opened));
             }
-            Err(error) => engine.handle(now, Input::FileFailed { file, error: fs::explain(&path, &error) }),
+            Err(error) => engine.handle(
+                now,
+                Input::FileFailed {
+                    file,
+                    error: fs::explain(&path, &error),
+                },
+            ),
         }
     }
 
     /// Reads from an open file.
     pub fn read(&mut self, now: Tick, file: StreamId, offset: u64, look_at_head: bool, engine: &mut Engine) {
         let Some((path, opened)) = self.files.get(&file) else {
-            return engine.handle(now, Input::FileFailed { file, error: "not open".to_owned() });
+            return engine.handle(
+                now,
+                Input::FileFailed {
+                    file,
+                    error: "not open".to_owned(),
+                },
+            );
         };
         match read(opened, offset, look_at_head, &mut self.buffer) {
             Ok((size, head, count)) => {
                 let bytes = &self.buffer[..count];
-                let chunk = Chunk { size, head: head.as_deref(), bytes, wall: &clock::wall() };
+                let chunk = Chunk {
+                    size,
+                    head: head.as_deref(),
+                    bytes,
+                    wall: &clock::wall(),
+                };
                 engine.handle(now, Input::Chunk { file, chunk });
             }
-            Err(error) => engine.handle(now, Input::FileFailed { file, error: fs::explain(path, &error) }),
+            Err(error) => engine.handle(
+                now,
+                Input::FileFailed {
+                    file,
+                    error: fs::explain(path, &error),
+                },
+            ),
         }
     }
 
@@ -97,7 +147,9 @@ impl OpenFiles {
     /// Waits for a change: the source, or none for all of them, and whether names changed.
     pub async fn changed(&mut self) -> (Option<usize>, bool) {
         loop {
-            let Some(changes) = &mut self.changes else { return std::future::pending().await };
+            let Some(changes) = &mut self.changes else {
+                return std::future::pending().await;
+            };
             match changes.next().await {
                 Some(Ok(event)) => {
                     let source = self.watches.get(&event.wd).copied();
@@ -120,7 +172,12 @@ impl OpenFiles {
 }
 
 fn watch_mask() -> WatchMask {
-    WatchMask::MODIFY | WatchMask::CREATE | WatchMask::MOVE | WatchMask::DELETE | WatchMask::DELETE_SELF | WatchMask::MOVE_SELF
+    WatchMask::MODIFY
+        | WatchMask::CREATE
+        | WatchMask::MOVE
+        | WatchMask::DELETE
+        | WatchMask::DELETE_SELF
+        | WatchMask::MOVE_SELF
 }
 
 fn polling_only(error: &io::Error) {
@@ -136,7 +193,12 @@ fn open(path: &Path) -> io::Result<Opened> {
     Ok((file, metadata.len(), fs::identity(&metadata), head))
 }
 
-fn read(file: &File, offset: u64, look_at_head: bool, buffer: &mut [u8]) -> io::Result<(u64, Option<Vec<u8>>, usize)> {
+fn read(
+    file: &File,
+    offset: u64,
+    look_at_head: bool,
+    buffer: &mut [u8],
+) -> io::Result<(u64, Option<Vec<u8>>, usize)> {
     let size = file.metadata()?.len();
     let head = if look_at_head { Some(fs::head(file)?) } else { None };
     let count = file.read_at(buffer, offset)?;

@@ -90,7 +90,10 @@ impl File {
     }
 
     pub(super) fn label(&mut self, labels: &Labels) {
-        self.context = Context::new(&Labels { file: Some(self.name.clone()), ..labels.clone() });
+        self.context = Context::new(&Labels {
+            file: Some(self.name.clone()),
+            ..labels.clone()
+        });
     }
 
     pub(super) fn look_again(&mut self) {
@@ -126,7 +129,12 @@ impl File {
         }
         self.fingerprint.extend(self.offset, chunk.bytes);
         self.changed_at = now;
-        let Self { framer, context, wall, .. } = self;
+        let Self {
+            framer,
+            context,
+            wall,
+            ..
+        } = self;
         let mut consumed = 0;
         framer.push(chunk.bytes, |frame| {
             consumed = frame.consumed;
@@ -136,13 +144,20 @@ impl File {
             self.mark(self.offset + consumed as u64, false, outlets);
         }
         self.offset += chunk.bytes.len() as u64;
-        self.stage = if self.offset >= self.size { Stage::Rested } else { Stage::Hungry };
+        self.stage = if self.offset >= self.size {
+            Stage::Rested
+        } else {
+            Stage::Hungry
+        };
         None
     }
 
     /// Sends a last line without newline when it has waited long enough.
     pub(super) fn flush_partial(&mut self, now: Tick, at_once: bool, outlets: &mut Outlets) {
-        if self.stage == Stage::Rested && self.framer.has_partial() && (at_once || self.changed_at + PARTIAL_AGE_MAX <= now) {
+        if self.stage == Stage::Rested
+            && self.framer.has_partial()
+            && (at_once || self.changed_at + PARTIAL_AGE_MAX <= now)
+        {
             self.send_partial(now, outlets);
             self.mark(self.offset, true, outlets);
         }
@@ -154,11 +169,19 @@ impl File {
 
     pub(super) fn deadline(&self) -> Option<Tick> {
         let partial = self.framer.has_partial() && self.stage == Stage::Rested;
-        partial.then(|| self.changed_at + PARTIAL_AGE_MAX).into_iter().chain(self.done_at()).min()
+        partial
+            .then(|| self.changed_at + PARTIAL_AGE_MAX)
+            .into_iter()
+            .chain(self.done_at())
+            .min()
     }
 
     pub(super) fn reached(&mut self, position: Position) {
-        if let Position::File { epoch, offset, mid_line } = position
+        if let Position::File {
+            epoch,
+            offset,
+            mid_line,
+        } = position
             && epoch == self.epoch
         {
             self.settled = (offset, mid_line);
@@ -180,8 +203,11 @@ impl File {
     }
 
     fn done_at(&self) -> Option<Tick> {
-        let settled = self.stage == Stage::Rested && !self.framer.has_partial() && self.settled == self.marked;
-        self.away_since.filter(|_| settled).map(|away| away.max(self.changed_at) + QUIET)
+        let settled =
+            self.stage == Stage::Rested && !self.framer.has_partial() && self.settled == self.marked;
+        self.away_since
+            .filter(|_| settled)
+            .map(|away| away.max(self.changed_at) + QUIET)
     }
 
     /// The contents were replaced: what was read of the old is kept, the new is read from its beginning.
@@ -197,16 +223,32 @@ impl File {
     }
 
     fn send_partial(&mut self, now: Tick, outlets: &mut Outlets) {
-        let Self { framer, context, wall, .. } = self;
+        let Self {
+            framer,
+            context,
+            wall,
+            ..
+        } = self;
         framer.flush(|frame| outlets.record(now, context, record(wall, frame)));
     }
 
     fn mark(&mut self, offset: u64, mid_line: bool, outlets: &mut Outlets) {
         self.marked = (offset, mid_line);
-        outlets.mark(self.id, Position::File { epoch: self.epoch, offset, mid_line });
+        outlets.mark(
+            self.id,
+            Position::File {
+                epoch: self.epoch,
+                offset,
+                mid_line,
+            },
+        );
     }
 }
 
 fn record<'a>(timestamp: &'a str, frame: Frame<'a>) -> Record<'a> {
-    Record { timestamp, body: frame.body, original_bytes: frame.original_bytes }
+    Record {
+        timestamp,
+        body: frame.body,
+        original_bytes: frame.original_bytes,
+    }
 }
