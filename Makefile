@@ -16,6 +16,7 @@ test-fast: ## Formatting, lints, unit, golden and property tests; no cluster
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked --workspace --exclude logship-tests
+	cargo test --locked --package logship-tests --lib --test invariants
 
 cluster-up: ## Start the local cluster alone; enter it with tests/cluster/enter CMD…
 	@tests/cluster/up

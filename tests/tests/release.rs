@@ -1,4 +1,4 @@
-//! helm install, upgrade, uninstall, install again. The name puts it behind the other test programs, which need the release.
+//! helm install, upgrade, uninstall, install again. Alone in its program, because the others need the release.
 
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
