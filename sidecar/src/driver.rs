@@ -99,7 +99,7 @@ impl Driver {
         match output {
             Output::List { source, wanted } => self.files.list(now, source, &wanted, &mut self.engine),
             Output::Open { source, file, name } => {
-                self.files.open(now, source, file, &name, &mut self.engine)
+                self.files.open(now, source, file, &name, &mut self.engine);
             }
             Output::Read {
                 file,

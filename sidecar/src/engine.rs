@@ -235,6 +235,8 @@ impl Engine {
                     .files
                     .iter_mut()
                     .find_map(|source| source.tail.opened(file, look));
+                // Where a file begins is part of the checkpoint: `startAt: End` must hold across a crash.
+                self.unsaved = self.unsaved.map(|_| true);
                 self.report(report);
             }
             Input::FileFailed { file, error } => {
@@ -363,11 +365,9 @@ impl Engine {
             Ok(entries) => tail.listed(now, entries, &mut self.next_id),
             Err(error) => tail.listing_failed(now, &error).into_iter().collect(),
         };
-        // Which files are followed is part of the checkpoint.
-        self.unsaved = self
-            .unsaved
-            .map(|unsaved| unsaved || !reports.is_empty() || self.next_save.is_zero());
-        reports.into_iter().for_each(|report| self.report(Some(report)));
+        // That the source has run is part of the checkpoint.
+        self.unsaved = self.unsaved.map(|unsaved| unsaved || self.next_save.is_zero());
+        self.todo.extend(reports.into_iter().map(Output::Report));
     }
 
     fn settled(&mut self, now: Tick, sink: usize, verdict: Verdict) {
@@ -437,7 +437,8 @@ impl Engine {
             return None;
         }
         if self.unsaved == Some(true) {
-            self.unsaved = Some(false);
+            // Once: a full volume must not keep the process.
+            self.unsaved = None;
             return Some(Output::Save(self.checkpoint().to_bytes()));
         }
         self.finished = true;
@@ -482,6 +483,3 @@ impl Engine {
         self.todo.extend(report.map(Output::Report));
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,6 +3,7 @@
 use clap::Parser;
 use logship::app;
 use logship::args::{Args, Command};
+use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -21,15 +22,15 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .init();
     let result = match command {
-        Command::Check { file } => {
-            app::check(&file).inspect(|()| println(&format!("{}: OK", file.display())))
-        }
+        Command::Check { file } => return check(&file),
         Command::Run(args) => run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            report(&error);
+            describe(&error)
+                .lines()
+                .for_each(|line| tracing::error!("{line}"));
             ExitCode::from(error.exit_code())
         }
     }
@@ -46,16 +47,27 @@ fn run(args: logship::args::Run) -> Result<(), app::Error> {
     result
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of `check` is for the terminal")]
-fn println(text: &str) {
-    println!("{text}");
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the answer of `check` is for people at a terminal"
+)]
+fn check(file: &Path) -> ExitCode {
+    match app::check(file) {
+        Ok(()) => {
+            println!("{}: OK", file.display());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{}", describe(&error));
+            ExitCode::from(error.exit_code())
+        }
+    }
 }
 
-fn report(error: &app::Error) {
+fn describe(error: &app::Error) -> String {
     let cause = std::error::Error::source(error)
         .map(|cause| format!(": {cause}"))
         .unwrap_or_default();
-    for line in format!("{error}{cause}").lines() {
-        tracing::error!("{line}");
-    }
+    format!("{error}{cause}")
 }

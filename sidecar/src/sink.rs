@@ -21,7 +21,7 @@ pub enum Transport {
     /// To the end of a file.
     File(file::FileTransport),
     /// To an HTTP endpoint.
-    Http(http::HttpTransport),
+    Http(Box<http::HttpTransport>),
 }
 
 impl Transport {
@@ -39,7 +39,7 @@ impl Transport {
                     Some(client) => client.clone(),
                     None => client.insert(http_client(bundle)?).clone(),
                 };
-                Self::Http(http::HttpTransport::new(http.clone(), client))
+                Self::Http(Box::new(http::HttpTransport::new(http.clone(), client)))
             }
         })
     }

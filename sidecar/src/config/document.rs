@@ -109,14 +109,14 @@ fn pipeline(
     if version != agent_config::VERSION {
         mistakes.push(invalid(
             place("version"),
-            version,
+            &version,
             "unknown version",
             "use an operator and a sidecar of one release",
         ));
     }
     for (field, count) in [("sources", sources.len()), ("sinks", sinks.len())] {
         if count == 0 {
-            mistakes.push(invalid(place(field), "[]", "empty", "at least one is needed"));
+            mistakes.push(invalid(place(field), &"[]", "empty", "at least one is needed"));
         }
     }
     if !is_file_name(&name) {
@@ -179,7 +179,7 @@ fn source(
         }) => {
             if scan_interval_ms == 0 {
                 let place = format!("{place}.files.scanIntervalMs");
-                mistakes.push(invalid(place, 0, "never scans", "write at least 1"));
+                mistakes.push(invalid(place, &0, "never scans", "write at least 1"));
             }
             let directory = directories.get(&format!("{resource}/{name}")).cloned();
             SourceKind::Files(Files {
@@ -203,7 +203,7 @@ fn sink(place: &str, sink: agent_config::Sink, state: &Path, mistakes: &mut Vec<
         let place = format!("{place}.batch.maxBytes");
         mistakes.push(invalid(
             place,
-            batch.max_bytes,
+            &batch.max_bytes,
             "out of bounds",
             "write 1 to 16777216",
         ));
@@ -260,19 +260,16 @@ fn http(place: &str, sink: HttpSink, mistakes: &mut Vec<Mistake>) -> Option<Http
     }
     let mut headers = http::HeaderMap::new();
     for (name, value) in texts {
-        match (name.parse::<http::HeaderName>(), value.parse()) {
-            (Ok(name), Ok(value)) => {
-                headers.insert(name, value);
-            }
-            _ => {
-                let place = format!("{place}.http.headers[{name}]");
-                mistakes.push(invalid(
-                    place,
-                    value,
-                    "not a header",
-                    "write visible ASCII characters",
-                ));
-            }
+        if let (Ok(name), Ok(value)) = (name.parse::<http::HeaderName>(), value.parse()) {
+            headers.insert(name, value);
+        } else {
+            let place = format!("{place}.http.headers[{name}]");
+            mistakes.push(invalid(
+                place,
+                &value,
+                "not a header",
+                "write visible ASCII characters",
+            ));
         }
     }
     Some(Http {
@@ -289,7 +286,7 @@ fn one_name_each<'a>(place: &str, names: impl Iterator<Item = &'a str>, mistakes
         if !seen.insert(name) {
             mistakes.push(invalid(
                 place.to_owned(),
-                name,
+                &name,
                 "used twice",
                 "give each its own name",
             ));
@@ -303,7 +300,7 @@ fn is_file_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 253 && name.bytes().all(allowed) && !name.starts_with('.')
 }
 
-fn invalid(place: String, value: impl ToString, problem: &str, remedy: &'static str) -> Mistake {
+fn invalid(place: String, value: &dyn ToString, problem: &str, remedy: &'static str) -> Mistake {
     Mistake::Invalid {
         place,
         value: value.to_string(),

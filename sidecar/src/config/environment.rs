@@ -148,16 +148,14 @@ fn directory(environment: &Environment, mistakes: &mut Vec<Mistake>) -> Option<S
 }
 
 fn seconds(text: String, mistakes: &mut Vec<Mistake>) -> Option<Duration> {
-    match text.parse::<u64>() {
-        Ok(seconds @ 1..=SCAN_SECONDS_MAX) => Some(Duration::from_secs(seconds)),
-        _ => {
-            mistakes.push(Mistake::Invalid {
-                place: ENV_LOG_SCAN_INTERVAL.to_owned(),
-                value: text,
-                problem: "not a whole number of seconds from 1 to 86400".to_owned(),
-                remedy: "write for example 10",
-            });
-            None
-        }
+    if let Ok(seconds @ 1..=SCAN_SECONDS_MAX) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
     }
+    mistakes.push(Mistake::Invalid {
+        place: ENV_LOG_SCAN_INTERVAL.to_owned(),
+        value: text,
+        problem: "not a whole number of seconds from 1 to 86400".to_owned(),
+        remedy: "write for example 10",
+    });
+    None
 }

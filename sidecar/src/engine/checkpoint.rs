@@ -52,7 +52,7 @@ pub struct Identity {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
     /// How many bytes it covers.
-    pub bytes: u32,
+    pub bytes: usize,
     /// CRC-32 of them.
     pub crc: u32,
 }
@@ -70,22 +70,20 @@ impl Fingerprint {
 
     /// Whether a file that begins with `head` can be the file of this fingerprint.
     pub fn matches(&self, head: &[u8]) -> bool {
-        head.get(..self.bytes as usize)
+        head.get(..self.bytes)
             .is_some_and(|covered| crc32fast::hash(covered) == self.crc)
     }
 
     /// Grows by `bytes` read at `offset`, where they go on at its end.
     pub fn extend(&mut self, offset: u64, bytes: &[u8]) {
-        if offset != u64::from(self.bytes) {
+        if offset != self.bytes as u64 {
             return;
         }
-        let taken = bytes
-            .len()
-            .min(Self::BYTES_MAX.saturating_sub(self.bytes as usize));
-        let mut hasher = crc32fast::Hasher::new_with_initial_len(self.crc, u64::from(self.bytes));
+        let taken = bytes.len().min(Self::BYTES_MAX.saturating_sub(self.bytes));
+        let mut hasher = crc32fast::Hasher::new_with_initial_len(self.crc, self.bytes as u64);
         hasher.update(&bytes[..taken]);
         self.crc = hasher.finalize();
-        self.bytes += u32::try_from(taken).expect("at most BYTES_MAX");
+        self.bytes += taken;
     }
 }
 
@@ -145,6 +143,9 @@ impl Checkpoint {
     }
 
     /// The document as bytes.
+    ///
+    /// # Panics
+    /// Never: maps with text keys and plain values always serialise.
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("maps with text keys and plain values always serialise")
     }

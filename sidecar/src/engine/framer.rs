@@ -104,12 +104,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn records(chunks: &[&[u8]], max: usize) -> (Vec<(Vec<u8>, Option<u64>)>, Framer) {
+    type Records = Vec<(Vec<u8>, Option<u64>)>;
+
+    fn records(chunks: &[&[u8]], max: usize) -> (Records, Framer) {
         let mut framer = Framer::new(max, false);
         let mut records = Vec::new();
         for chunk in chunks {
             framer.push(chunk, |frame| {
-                records.push((frame.body.to_vec(), frame.original_bytes))
+                records.push((frame.body.to_vec(), frame.original_bytes));
             });
         }
         (records, framer)

@@ -83,8 +83,8 @@ pub struct Tail {
     /// The source never ran before: `start_at` applies to the first listing.
     first_start: bool,
     listed: bool,
-    listing: bool,
-    next_listing: Tick,
+    /// None while a listing is under way.
+    next_listing: Option<Tick>,
     look_at: Option<Tick>,
     to_open: VecDeque<(StreamId, String)>,
     unreadable: BTreeSet<String>,
@@ -104,8 +104,7 @@ impl Tail {
             first_start: known.is_none(),
             known: known.unwrap_or_default(),
             listed: false,
-            listing: false,
-            next_listing: Tick::ZERO,
+            next_listing: Some(Tick::ZERO),
             look_at: None,
             to_open: VecDeque::new(),
             unreadable: BTreeSet::new(),
@@ -121,14 +120,14 @@ impl Tail {
         let due = now + COALESCE;
         self.look_at.get_or_insert(due);
         if names {
-            self.next_listing = self.next_listing.min(due);
+            self.next_listing = self.next_listing.map(|at| at.min(due));
         }
     }
 
     /// Reads what is there and no more.
     pub fn drain(&mut self, now: Tick) {
         self.drain_listed = Some(false);
-        self.next_listing = now;
+        self.next_listing = Some(now);
         self.look_at = Some(now);
     }
 
@@ -152,8 +151,8 @@ impl Tail {
         for file in &mut self.files {
             file.flush_partial(now, draining, outlets);
         }
-        if !self.listing && self.next_listing <= now {
-            self.listing = true;
+        if self.next_listing.is_some_and(|at| at <= now) {
+            self.next_listing = None;
             let wanted = self
                 .known
                 .iter()
@@ -201,9 +200,12 @@ impl Tail {
 
     /// When [`Tail::poll`] has something to do without further input.
     pub fn deadline(&self) -> Option<Tick> {
-        let listing = (!self.listing).then_some(self.next_listing);
         let files = self.files.iter().filter_map(File::deadline);
-        listing.into_iter().chain(self.look_at).chain(files).min()
+        self.next_listing
+            .into_iter()
+            .chain(self.look_at)
+            .chain(files)
+            .min()
     }
 
     /// Takes a listing. `next_id` gives each new file its number.
@@ -353,8 +355,7 @@ impl Tail {
     }
 
     fn after_listing(&mut self, now: Tick) {
-        self.listing = false;
-        self.next_listing = now + self.settings.scan_interval;
+        self.next_listing = Some(now + self.settings.scan_interval);
         if self.drain_listed.is_some() {
             self.drain_listed = Some(true);
         }

@@ -47,6 +47,9 @@ pub struct Context(Vec<u8>);
 
 impl Context {
     /// Encodes what the stream's records have in common.
+    ///
+    /// # Panics
+    /// Never: a struct of texts always serialises.
     pub fn new(labels: &Labels) -> Self {
         let object = serde_json::to_vec(labels).expect("a struct of texts always serialises");
         let mut suffix = vec![b','];

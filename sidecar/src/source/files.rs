@@ -36,7 +36,7 @@ impl OpenFiles {
         let changes = if sources.is_empty() {
             None
         } else {
-            stream().inspect_err(|error| polling_only(error)).ok()
+            stream().inspect_err(polling_only).ok()
         };
         let buffer = if sources.is_empty() {
             Vec::new()

@@ -165,7 +165,9 @@ pub fn finish(command: &mut Command) -> Output {
 
 /// `line 0` to `line count-1`.
 pub fn numbered(range: std::ops::Range<usize>) -> String {
-    range.map(|number| format!("line {number}\n")).collect()
+    range
+        .flat_map(|number| ["line ".to_owned(), number.to_string(), "\n".to_owned()])
+        .collect()
 }
 
 /// Whether every number of `range` is among the lines.

@@ -113,7 +113,7 @@ mod tests {
         serde_json::from_value(value).unwrap()
     }
 
-    fn with_containers(names: &[&str], annotations: Value) -> Pod {
+    fn with_containers(names: &[&str], annotations: &Value) -> Pod {
         let containers: Vec<Value> = names.iter().map(|name| json!({"name": name})).collect();
         pod(json!({"metadata": {"annotations": annotations}, "spec": {"containers": containers}}))
     }
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn chooses_annotated_container_then_first_that_is_no_helper() {
         let check = |annotations, expected: Option<&str>| {
-            let pod = with_containers(&["istio-proxy", "logship", "web", "other"], annotations);
+            let pod = with_containers(&["istio-proxy", "logship", "web", "other"], &annotations);
             assert_eq!(choose(&pod).as_deref(), expected);
         };
         check(json!({}), Some("web"));
@@ -133,7 +133,7 @@ mod tests {
             json!({"kubectl.kubernetes.io/default-container": "other", "logship.dev/container": "web"}),
             Some("web"),
         );
-        assert_eq!(choose(&with_containers(&["logship", "envoy"], json!({}))), None);
+        assert_eq!(choose(&with_containers(&["logship", "envoy"], &json!({}))), None);
     }
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
             json!({}),
             ContainerState::NotStarted,
         );
-        assert_eq!(instance(&with_containers(&["web"], json!({})), "nosuch"), None);
+        assert_eq!(instance(&with_containers(&["web"], &json!({})), "nosuch"), None);
     }
 
     #[test]
@@ -182,6 +182,6 @@ mod tests {
         check("OnFailure", 0, true);
         check("OnFailure", 1, false);
         check("Always", 0, false);
-        assert!(!others_ended(&with_containers(&["job", "logship"], json!({}))));
+        assert!(!others_ended(&with_containers(&["job", "logship"], &json!({}))));
     }
 }
