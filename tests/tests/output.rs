@@ -31,7 +31,7 @@ spec:
       - name: nginx
         image: {NGINX_IMAGE}
         imagePullPolicy: Never
-        args: ['-c', /etc/nginx/stdout.conf]
+        args: [/etc/nginx/stdout.conf]
         readinessProbe: {{tcpSocket: {{port: 8080}}, periodSeconds: 1}}
       - name: tools
         image: {TOOLS_IMAGE}
