@@ -68,11 +68,13 @@ pub async fn must_run(program: &str, arguments: &[&str], input: &str) -> Result<
 }
 
 impl Namespace {
-    /// Makes the namespace `name`, with `labels` as `key=value`.
+    /// Makes a namespace for the test `name`, with `labels` as `key=value`. The one of an earlier run may still be ending, so each
+    /// process has names of its own.
     ///
     /// # Errors
-    /// When the cluster is not reachable or the namespace is there already.
+    /// When the cluster is not reachable.
     pub async fn create(name: &str, labels: &[&str]) -> Result<Self> {
+        let name = &format!("{name}-{}", std::process::id());
         let client = Client::try_default()
             .await
             .context("failed to reach the cluster; run this by `make test`")?;
