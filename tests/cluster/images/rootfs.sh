@@ -28,6 +28,8 @@ files_of_coredns() {
 files_of_nginx() {
     local package=$work/nginx-package
     mkdir "$package"
+    # A machine that had every other package may have no package lists.
+    apt-cache show nginx >/dev/null 2>&1 || apt-get update -qq
     (cd "$package" && apt-get download -qq -o APT::Sandbox::User=root nginx && dpkg-deb --extract nginx_*.deb .)
     users "$1"
     copy_program "$1" "$package/usr/sbin/nginx"
