@@ -77,9 +77,10 @@ async fn a_pod_that_is_not_injected_says_why() -> anyhow::Result<()> {
     let answer = namespace.apply(&pod("early", None)).await?;
     assert!(answer.contains("Warning: logship"), "{answer}");
     namespace.ship("all", SPEC).await?;
-    let host = pod("host", None).replace("spec:\n", "spec:\n  os: {name: windows}\n");
-    let answer = namespace.apply(&host).await?;
-    assert!(answer.contains("Windows"), "{answer}");
+    let answer = namespace
+        .apply(&pod("taken", None).replace("{name: app,", "{name: logship,"))
+        .await?;
+    assert!(answer.contains("has a container named \"logship\""), "{answer}");
     let status = namespace
         .wait_status("all", "both pods are counted as missed", |status| {
             status.pods.missed == 2
@@ -92,7 +93,7 @@ async fn a_pod_that_is_not_injected_says_why() -> anyhow::Result<()> {
         .map(|skip| skip.reason.as_str())
         .collect();
     reasons.sort_unstable();
-    assert_eq!(reasons, ["CreatedBefore", "Windows"], "{status:?}");
+    assert_eq!(reasons, ["Conflict", "CreatedBefore"], "{status:?}");
     Ok(())
 }
 
