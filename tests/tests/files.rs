@@ -60,11 +60,17 @@ async fn every_request_to_three_nginx_replicas_arrives_although_the_sidecars_are
         .collect::<Result<_, _>>()?;
 
     peers::send_requests(&addresses, 8080, 0..REQUESTS / 3).await?;
-    for pod in &pods {
-        namespace.kill_container(pod, "logship").await?;
-    }
-    // While the sidecars are away, the files are the queue.
-    peers::send_requests(&addresses, 8080, REQUESTS / 3..REQUESTS).await?;
+    // Killed in the middle of the traffic; while the sidecars are away, the files are the queue.
+    let kill = async {
+        for pod in &pods {
+            namespace.kill_container(pod, "logship").await?;
+        }
+        anyhow::Ok(())
+    };
+    futures::try_join!(
+        peers::send_requests(&addresses, 8080, REQUESTS / 3..REQUESTS),
+        kill
+    )?;
 
     let sent: BTreeSet<usize> = (0..REQUESTS).collect();
     wait_for("the sink has every request", PATIENCE, async || {

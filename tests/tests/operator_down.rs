@@ -2,9 +2,17 @@
 //! the operator or read its counters, so they run one after the other.
 
 use k8s_openapi::api::core::v1::Pod;
-use logship_tests::cluster::{Namespace, is_injected};
+use k8s_openapi::api::rbac::v1::Role;
+use kube::api::DeleteParams;
+use logship_crd::names;
+use logship_tests::cluster::{Namespace, is_injected, is_ready, must_run, run};
+use logship_tests::wait::{Look, wait_for};
 use logship_tests::{TOOLS_IMAGE, release};
+use std::time::Duration;
 use tokio::sync::Mutex;
+
+/// A lease that nobody renews is good for 15 s.
+const TAKEOVER: Duration = Duration::from_secs(60);
 
 static ALONE: Mutex<()> = Mutex::const_new(());
 
@@ -34,10 +42,16 @@ async fn while_the_operator_is_down_only_required_pods_are_refused() -> anyhow::
 
     plain.apply(&pod("app")).await?;
     enabled.apply(&pod("app")).await?;
-    assert!(!is_injected(&enabled.api::<Pod>().get("app").await?));
+    for namespace in [&plain, &enabled] {
+        let started = namespace.wait_pods("", 1, "ready", is_ready).await?;
+        assert!(!is_injected(&started[0]));
+    }
     let refusal = required.try_apply(&pod("app")).await?;
+    assert!(!refusal.success, "{}", refusal.text);
     assert!(
-        !refusal.success && refusal.text.contains("required.logship.dev"),
+        refusal
+            .text
+            .contains("failed calling webhook \"required.logship.dev\""),
         "{}",
         refusal.text
     );
@@ -68,7 +82,12 @@ async fn a_namespace_without_label_is_never_sent_to_the_webhook() -> anyhow::Res
 
     let before = reviews().await?;
     for number in 0..5 {
-        plain.apply(&pod(&format!("app-{number}"))).await?;
+        let quiet = pod(&format!("app-{number}"));
+        plain.apply(&quiet).await?;
+        let asking = quiet
+            .replace("app-", "asking-")
+            .replace("}, spec:", ", labels: {logship.dev/injection: enabled}}, spec:");
+        plain.apply(&asking).await?;
     }
     assert!(
         (reviews().await? - before).abs() < f64::EPSILON,
@@ -80,4 +99,95 @@ async fn a_namespace_without_label_is_never_sent_to_the_webhook() -> anyhow::Res
         "the counter counts"
     );
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn admission_recovers_from_the_loss_of_its_authority() -> anyhow::Result<()> {
+    let _alone = ALONE.lock().await;
+    release::ensure_installed().await?;
+    let namespace = Namespace::create("authority", &["logship.dev/injection=required"]).await?;
+    namespace.ship("all", SPEC).await?;
+    let blank = r#"[{"op": "remove", "path": "/webhooks/2/clientConfig/caBundle"}]"#;
+    for loss in [
+        &["delete", "secret", "logship-ca", "-n", release::NAMESPACE][..],
+        &[
+            "patch",
+            "mutatingwebhookconfiguration",
+            "logship",
+            "--type=json",
+            "-p",
+            blank,
+        ],
+    ] {
+        must_run("kubectl", loss, "").await?;
+        let dry_run = [
+            "-n",
+            &namespace.name,
+            "create",
+            "--dry-run=server",
+            "-o",
+            "yaml",
+            "-f",
+            "-",
+        ];
+        wait_for(
+            &format!("a required pod is injected after {loss:?}"),
+            TAKEOVER,
+            async || {
+                let answer = run("kubectl", &dry_run, &pod("app")).await?;
+                let is_injected = answer.success && answer.text.contains(names::INJECTED_ANNOTATION);
+                Ok(if is_injected {
+                    Look::Done(())
+                } else {
+                    Look::NotYet(answer.text)
+                })
+            },
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_replica_takes_over_when_the_leader_dies() -> anyhow::Result<()> {
+    let _alone = ALONE.lock().await;
+    release::ensure_installed().await?;
+    let namespace = Namespace::enabled("takeover").await?;
+    namespace.ship("all", SPEC).await?;
+    let lease = [
+        "-n",
+        release::NAMESPACE,
+        "get",
+        "lease",
+        "logship-operator",
+        "-o",
+        "jsonpath={.spec.holderIdentity}",
+    ];
+    let leader = must_run("kubectl", &lease, "").await?;
+    let delete = [
+        "-n",
+        release::NAMESPACE,
+        "delete",
+        "pod",
+        &leader,
+        "--grace-period=0",
+        "--force",
+    ];
+    must_run("kubectl", &delete, "").await?;
+
+    let roles = namespace.api::<Role>();
+    roles
+        .delete(names::SIDECAR_ACCOUNT, &DeleteParams::default())
+        .await?;
+    wait_for("the Role is restored by another leader", TAKEOVER, async || {
+        let found = roles.get_opt(names::SIDECAR_ACCOUNT).await?;
+        Ok(if found.is_some() {
+            Look::Done(())
+        } else {
+            Look::NotYet(())
+        })
+    })
+    .await?;
+    assert_ne!(must_run("kubectl", &lease, "").await?, leader);
+    release::scale(2).await
 }

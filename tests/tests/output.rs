@@ -120,10 +120,16 @@ async fn ships_output_without_giving_rights(
         ])
         .await?;
     assert_eq!(answer.trim(), expected);
-    assert_eq!(
-        cluster::container_status(pod, "nginx").map(|status| status.restart_count),
-        Some(0)
-    );
+    for pod in namespace.wait_pods("app=web", 3, "ready", is_ready).await? {
+        let restarts =
+            |container| cluster::container_status(&pod, container).map(|status| status.restart_count);
+        assert_eq!(
+            (restarts("logship"), restarts("nginx")),
+            (Some(1), Some(0)),
+            "{}",
+            name(&pod)
+        );
+    }
     Ok(())
 }
 

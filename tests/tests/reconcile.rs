@@ -1,12 +1,12 @@
 //! The reconciler on the real cluster: what it maintains, what it repairs, what it refuses, and what it may do at all.
 
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, ServiceAccount};
-use k8s_openapi::api::rbac::v1::{ClusterRole, Role, RoleBinding};
-use kube::api::DeleteParams;
+use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role, RoleBinding};
+use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
-use logship_crd::names::{CONFIG_KEY, SIDECAR_ACCOUNT, config_map};
+use logship_crd::names::{CONFIG_KEY, SIDECAR_ACCOUNT, SIDECAR_TOKEN_SECRET, config_map};
 use logship_crd::v1alpha1::{ConditionType, LogShipping};
-use logship_tests::cluster::{Namespace, container_status, is_injected, is_ready, is_true};
+use logship_tests::cluster::{self, Namespace, container_status, is_injected, is_ready, is_true};
 use logship_tests::wait::{Look, wait_for};
 use logship_tests::{TOOLS_IMAGE, release};
 use std::time::Duration;
@@ -44,6 +44,23 @@ async fn drift_is_repaired_within_seconds() -> anyhow::Result<()> {
     restored(&namespace.api::<RoleBinding>(), SIDECAR_ACCOUNT).await?;
     restored(&namespace.api::<ServiceAccount>(), SIDECAR_ACCOUNT).await?;
     restored(&namespace.api::<ConfigMap>(), &config_map("all")).await?;
+    restored(&namespace.api::<Secret>(), SIDECAR_TOKEN_SECRET).await?;
+
+    let roles = namespace.api::<Role>();
+    let intact_rules = roles.get(SIDECAR_ACCOUNT).await?.rules;
+    let no_rules = "{\"rules\": []}";
+    namespace
+        .must_kubectl(&["patch", "role", SIDECAR_ACCOUNT, "--type=merge", "-p", no_rules])
+        .await?;
+    wait_for("the edited Role is as it was", REPAIR, async || {
+        let found = roles.get(SIDECAR_ACCOUNT).await?.rules;
+        Ok(if found == intact_rules {
+            Look::Done(())
+        } else {
+            Look::NotYet(found)
+        })
+    })
+    .await?;
 
     let maps = namespace.api::<ConfigMap>();
     let intact = maps.get(&config_map("all")).await?.data;
@@ -173,6 +190,31 @@ async fn bad_resources_are_refused_with_field_and_remedy() -> anyhow::Result<()>
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn kubectl_knows_the_short_name_the_columns_and_the_documentation() -> anyhow::Result<()> {
+    release::ensure_installed().await?;
+    let namespace = Namespace::enabled("kubectl").await?;
+    namespace.ship("all", SPEC).await?;
+    let table = namespace.must_kubectl(&["get", "lsh"]).await?;
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(
+        rows[0],
+        ["NAME", "READY", "MATCHED", "INJECTED", "OUTDATED", "SINKS", "AGE"]
+    );
+    assert_eq!(rows[1][..6], ["all", "True", "0", "0", "0", "out"]);
+    let explained = namespace
+        .must_kubectl(&["explain", "logshipping.spec.sources.files.pattern"])
+        .await?;
+    assert!(
+        explained.contains("Regular expression on the base name"),
+        "{explained}"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_samples_are_accepted_and_valid() -> anyhow::Result<()> {
     release::ensure_installed().await?;
     let namespace = Namespace::create("samples", &[]).await?;
@@ -219,7 +261,9 @@ async fn what_a_schema_cannot_refuse_is_reported_in_the_conditions() -> anyhow::
     for part in [
         "spec.sources[0].files.pattern",
         "(unclosed",
-        "spec.selector.matchExpressions[0]",
+        "unclosed group",
+        "spec.selector.matchExpressions[0].values",
+        "at least one value",
     ] {
         assert!(message.contains(part), "{part} is not in: {message}");
     }
@@ -230,19 +274,13 @@ async fn what_a_schema_cannot_refuse_is_reported_in_the_conditions() -> anyhow::
 async fn the_operator_may_do_what_is_written_here_and_nothing_else() -> anyhow::Result<()> {
     release::ensure_installed().await?;
     let namespace = Namespace::create("rights", &[]).await?;
-    let role = Api::<ClusterRole>::all(namespace.client())
-        .get("logship-operator")
-        .await?;
+    let ours = ListParams::default().labels("app.kubernetes.io/instance=logship");
     let mut rights: Vec<String> = Vec::new();
-    for rule in role.rules.unwrap_or_default() {
-        let names = rule
-            .resource_names
-            .map(|names| format!(" {names:?}"))
-            .unwrap_or_default();
-        for resource in rule.resources.unwrap_or_default() {
-            let group = rule.api_groups.clone().unwrap_or_default().join(",");
-            rights.push(format!("{} {resource}.{group}{names}", rule.verbs.join(",")));
-        }
+    for role in Api::<ClusterRole>::all(namespace.client()).list(&ours).await? {
+        rights.extend(written_out("everywhere", role.rules));
+    }
+    for role in Api::<Role>::all(namespace.client()).list(&ours).await? {
+        rights.extend(written_out("in its own namespace", role.rules));
     }
     rights.sort();
     let written: Vec<&str> = include_str!("operator_rights.txt").lines().collect();
@@ -266,13 +304,81 @@ async fn the_operator_may_do_what_is_written_here_and_nothing_else() -> anyhow::
             .await?;
         assert_eq!(answer.text.trim().lines().last(), Some("no"), "{verb} {resource}");
     }
-    assert!(
-        namespace
-            .api::<Secret>()
-            .list(&kube::api::ListParams::default())
-            .await?
-            .items
-            .is_empty()
-    );
+    for kind in ["clusterrolebindings", "rolebindings"] {
+        let names = "jsonpath={.items[*].metadata.name}";
+        let list = [
+            "get",
+            kind,
+            "-A",
+            "-l",
+            "app.kubernetes.io/instance=logship",
+            "-o",
+            names,
+        ];
+        assert_eq!(namespace.must_kubectl(&list).await?, "logship-operator", "{kind}");
+    }
+    Ok(())
+}
+
+/// Each rule as lines of operator_rights.txt.
+fn written_out(place: &str, rules: Option<Vec<PolicyRule>>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for rule in rules.unwrap_or_default() {
+        let names = rule
+            .resource_names
+            .map(|names| format!(" {names:?}"))
+            .unwrap_or_default();
+        let groups = rule.api_groups.unwrap_or_default().join(",");
+        for resource in rule.resources.unwrap_or_default() {
+            lines.push(format!(
+                "{place}: {} {resource}.{groups}{names}",
+                rule.verbs.join(",")
+            ));
+        }
+    }
+    lines
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stolen_operator_token_gets_no_token_of_another_account_and_overwrites_nothing()
+-> anyhow::Result<()> {
+    release::ensure_installed().await?;
+    let namespace = Namespace::create("fence", &[]).await?;
+    namespace
+        .must_kubectl(&["create", "configmap", "settings", "--from-literal=a=b"])
+        .await?;
+    let account = "--as=system:serviceaccount:logship-system:logship-operator";
+    let apply = [
+        "-n",
+        &namespace.name,
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "-f",
+        "-",
+        account,
+    ];
+    for (manifest, expected) in [
+        (
+            "{apiVersion: v1, kind: Secret, metadata: {name: logship-sidecar-token, annotations: \
+             {kubernetes.io/service-account.name: default}}, type: kubernetes.io/service-account-token}",
+            "only Opaque Secrets",
+        ),
+        (
+            "{apiVersion: v1, kind: Secret, metadata: {name: another}}",
+            "forbidden",
+        ),
+        (
+            "{apiVersion: v1, kind: ConfigMap, metadata: {name: settings}, data: {a: stolen}}",
+            "no ConfigMaps but its own",
+        ),
+    ] {
+        let answer = cluster::run("kubectl", &apply, manifest).await?;
+        assert!(
+            !answer.success && answer.text.contains(expected),
+            "{manifest}: {}",
+            answer.text
+        );
+    }
     Ok(())
 }
