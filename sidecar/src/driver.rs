@@ -59,6 +59,10 @@ pub type Verdicts = futures::stream::BoxStream<'static, (usize, Verdict)>;
 impl Driver {
     /// Runs until the pipeline is drained.
     pub async fn run(mut self) {
+        if *self.stop.borrow() {
+            // Told to stop before we began.
+            self.stop.mark_changed();
+        }
         loop {
             while let Some(output) = self.engine.poll(self.clock.now()) {
                 if let Output::Finished { drained } = output {
@@ -74,7 +78,6 @@ impl Driver {
     async fn observe(&mut self) {
         let deadline = self.engine.next_deadline();
         let has_room = self.engine.has_room();
-        let stopping = *self.stop.borrow();
         let input = tokio::select! {
             Some((sink, verdict)) = self.verdicts.next() => Input::Settled { sink, verdict },
             Some(reply) = self.replies.recv(), if has_room => {
@@ -83,7 +86,7 @@ impl Driver {
                 return self.engine.handle(self.clock.now(), input);
             }
             (source, names) = self.files.changed() => Input::Changed { source, names },
-            Ok(()) = self.stop.changed(), if !stopping => Input::Drain,
+            Ok(()) = self.stop.changed() => Input::Drain,
             Some(asked) = self.status.recv() => {
                 // Who asked may have gone away.
                 let _ = asked.send(self.engine.status());
@@ -175,5 +178,51 @@ impl Driver {
                 "the drain time is over before everything was sent; the rest follows after the next start"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Pipeline, Pod};
+    use crate::engine::Start;
+    use crate::engine::follow::Drain;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn pipeline_that_is_told_to_stop_before_it_begins_finishes() {
+        let pipeline = Pipeline {
+            name: "shop".to_owned(),
+            resource: None,
+            generation: 0,
+            sources: Vec::new(),
+            sinks: Vec::new(),
+            drain: Duration::from_secs(5),
+        };
+        let start = Start {
+            pod: &Pod::default(),
+            checkpoint: None,
+            persistent: false,
+            how_to_drain: Drain::WhatIsThere,
+            seed: 1,
+        };
+        let (_stopping, stop) = watch::channel(true);
+        let (_replies, replies) = mpsc::channel(1);
+        let (_status, status) = mpsc::channel(1);
+        let driver = Driver {
+            name: pipeline.name.clone(),
+            engine: Engine::new(&pipeline, start),
+            clock: Clock::start(),
+            files: OpenFiles::new(Vec::new()),
+            questions: HashMap::new(),
+            replies,
+            sinks: Vec::new(),
+            verdicts: SelectAll::new(),
+            state: None,
+            stop,
+            status,
+        };
+        let run = tokio::time::timeout(Duration::from_secs(10), driver.run());
+        assert!(run.await.is_ok());
     }
 }
