@@ -394,11 +394,13 @@ impl Engine {
         if self.drain_until.is_some() {
             return;
         }
-        self.drain_until = Some(now + self.drain_time);
+        let until = now + self.drain_time;
+        self.drain_until = Some(until);
+        self.outlets.lanes.iter_mut().for_each(|lane| lane.hurry(until));
         self.files.iter_mut().for_each(|source| source.tail.drain(now));
         self.streams
             .iter_mut()
-            .for_each(|source| source.follow.drain(self.how_to_drain));
+            .for_each(|source| source.follow.drain(now, self.how_to_drain));
     }
 
     fn next_send(&mut self, now: Tick) -> Option<Output> {
