@@ -1,5 +1,6 @@
 //! The only loop: performs what a pipeline's engine asks for and tells it what came of it.
 
+use crate::engine::follow::Drain;
 use crate::engine::outlets::StreamId;
 use crate::engine::report::Report;
 use crate::engine::status::PipelineStatus;
@@ -39,8 +40,8 @@ pub struct Driver {
     pub verdicts: SelectAll<Verdicts>,
     /// Where its checkpoint lies.
     pub state: Option<Arc<StateDirectory>>,
-    /// Becomes true when the process is to stop.
-    pub stop: watch::Receiver<bool>,
+    /// Becomes something when the pipeline is to drain.
+    pub stop: watch::Receiver<Option<Drain>>,
     /// Who asks for the status.
     pub status: mpsc::Receiver<oneshot::Sender<PipelineStatus>>,
 }
@@ -59,7 +60,7 @@ pub type Verdicts = futures::stream::BoxStream<'static, (usize, Verdict)>;
 impl Driver {
     /// Runs until the pipeline is drained.
     pub async fn run(mut self) {
-        if *self.stop.borrow() {
+        if self.stop.borrow().is_some() {
             // Told to stop before we began.
             self.stop.mark_changed();
         }
@@ -86,7 +87,10 @@ impl Driver {
                 return self.engine.handle(self.clock.now(), input);
             }
             (source, names) = self.files.changed() => Input::Changed { source, names },
-            Ok(()) = self.stop.changed() => Input::Drain,
+            Ok(()) = self.stop.changed() => match *self.stop.borrow_and_update() {
+                Some(how) => Input::Drain(how),
+                None => return,
+            },
             Some(asked) = self.status.recv() => {
                 // Who asked may have gone away.
                 let _ = asked.send(self.engine.status());
@@ -186,7 +190,6 @@ mod tests {
     use super::*;
     use crate::config::{Pipeline, Pod};
     use crate::engine::Start;
-    use crate::engine::follow::Drain;
     use std::time::Duration;
 
     #[tokio::test]
@@ -203,10 +206,9 @@ mod tests {
             pod: &Pod::default(),
             checkpoint: None,
             persistent: false,
-            how_to_drain: Drain::WhatIsThere,
             seed: 1,
         };
-        let (_stopping, stop) = watch::channel(true);
+        let (_stopping, stop) = watch::channel(Some(Drain::WhatIsThere));
         let (_replies, replies) = mpsc::channel(1);
         let (_status, status) = mpsc::channel(1);
         let driver = Driver {

@@ -131,7 +131,7 @@ pub struct Follow {
 pub enum Drain {
     /// Read what is there.
     WhatIsThere,
-    /// Read until the container has ended: it was told to stop at the same moment as we.
+    /// Read until the containers have ended: they were told to stop at the same moment as we.
     UntilEnd,
 }
 
@@ -429,13 +429,11 @@ impl Follow {
             previous: true, of, ..
         } = &self.state
         else {
-            return match self.drain {
-                None => self.failed(now, error, random),
-                Some(_) => {
-                    self.absent_at_drain(now);
-                    None
-                }
-            };
+            if self.drain.is_some() {
+                self.absent_at_drain(now);
+                return None;
+            }
+            return self.failed(now, error, random);
         };
         // The API does not have the previous instance any more: go on with the current one.
         let of = of.clone();

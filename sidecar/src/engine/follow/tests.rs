@@ -257,7 +257,7 @@ fn stream_that_only_repeats_is_not_reopened_at_once() {
     for _ in 0..4 {
         let before = world.now;
         let (stream, ..) = world.probe(ContainerState::Running, 0);
-        waits.push(world.now - before);
+        waits.push(world.now.saturating_sub(before));
         world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
         world.answer(stream, Answer::Ended);
     }
