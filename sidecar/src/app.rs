@@ -18,7 +18,7 @@ use crate::source::container_output::{PodApi, wait_for_others};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 /// Why the process ends with a failure.
 #[derive(Debug, thiserror::Error)]
@@ -87,17 +87,17 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
         .map(StateDirectory::lock)
         .transpose()?
         .map(Arc::new);
-    let (stopping, stopped) = watch::channel(false);
+    let on_signal = if config.classic {
+        Drain::UntilEnd
+    } else {
+        Drain::WhatIsThere
+    };
+    let (stopping, stopped) = watch::channel(None);
     let mut tasks = JoinSet::new();
     let wiring = Wiring {
         clock: Clock::start(),
         pod: &config.pod,
         state,
-        how_to_drain: if config.classic {
-            Drain::UntilEnd
-        } else {
-            Drain::WhatIsThere
-        },
         bundle: environment.get("SSL_CERT_FILE").map(PathBuf::from),
         stopped,
     };
@@ -108,7 +108,14 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
         version = env!("CARGO_PKG_VERSION"),
         "started"
     );
-    supervise(config.pipelines.len(), &mut tasks, &stopping, &mut stop).await
+    let supervisor = Supervisor {
+        pipelines: config.pipelines.len(),
+        tasks,
+        stopping,
+        on_signal,
+        told: false,
+    };
+    supervisor.run(&mut stop).await
 }
 
 fn spawn_helpers(config: &Config, port: u16, ports: admin::StatusPorts, tasks: &mut JoinSet<Ended>) {
@@ -125,37 +132,51 @@ fn spawn_helpers(config: &Config, port: u16, ports: admin::StatusPorts, tasks: &
     }
 }
 
-/// Waits for the end: all pipelines drained, a second signal, or a task that ended although it should not have.
-async fn supervise(
-    mut pipelines: usize,
-    tasks: &mut JoinSet<Ended>,
-    stopping: &watch::Sender<bool>,
-    stop: &mut Stop,
-) -> Result<(), Error> {
-    while pipelines > 0 {
-        let ended = tokio::select! {
-            () = stop.asked() => {
-                if stopping.send_replace(true) {
-                    tracing::warn!("told to stop twice, ending at once");
-                    return Ok(());
+/// Watches over the tasks until the end.
+struct Supervisor {
+    /// How many pipelines run.
+    pipelines: usize,
+    tasks: JoinSet<Ended>,
+    /// Tells the pipelines to drain, and how.
+    stopping: watch::Sender<Option<Drain>>,
+    /// How they drain at a signal.
+    on_signal: Drain,
+    /// A signal has come.
+    told: bool,
+}
+
+impl Supervisor {
+    /// Waits for the end: all pipelines drained, a second signal, or a task that ended although it should not have.
+    async fn run(mut self, stop: &mut Stop) -> Result<(), Error> {
+        while self.pipelines > 0 {
+            tokio::select! {
+                () = stop.asked() => {
+                    if std::mem::replace(&mut self.told, true) {
+                        tracing::warn!("told to stop twice, ending at once");
+                        return Ok(());
+                    }
+                    tracing::info!("told to stop, sending what is left");
+                    self.stopping.send_modify(|how| { how.get_or_insert(self.on_signal); });
                 }
-                tracing::info!("told to stop, sending what is left");
-                continue;
+                Some(ended) = self.tasks.join_next() => self.ended(ended)?,
             }
-            Some(ended) = tasks.join_next() => ended,
-        };
-        let is_stopping = *stopping.borrow();
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, ended: Result<Ended, JoinError>) -> Result<(), Error> {
+        let is_stopping = self.stopping.borrow().is_some();
         match ended {
             Ok(Ended::Others) => {
                 tracing::info!("the other containers have ended, sending what is left");
-                stopping.send_replace(true);
+                self.stopping.send_replace(Some(Drain::WhatIsThere));
             }
-            Ok(Ended::Pipeline(_)) if is_stopping => pipelines -= 1,
+            Ok(Ended::Pipeline(_)) if is_stopping => self.pipelines -= 1,
             // What serves a pipeline ends after it.
             Ok(Ended::Helper(_)) if is_stopping => {}
             Ok(Ended::Pipeline(name) | Ended::Helper(name)) => return Err(Error::Task(name)),
             Err(error) => return Err(Error::Task(error.to_string())),
         }
+        Ok(())
     }
-    Ok(())
 }

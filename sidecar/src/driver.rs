@@ -1,5 +1,6 @@
 //! The only loop: performs what a pipeline's engine asks for and tells it what came of it.
 
+use crate::engine::follow::Drain;
 use crate::engine::outlets::StreamId;
 use crate::engine::report::Report;
 use crate::engine::status::PipelineStatus;
@@ -39,8 +40,8 @@ pub struct Driver {
     pub verdicts: SelectAll<Verdicts>,
     /// Where its checkpoint lies.
     pub state: Option<Arc<StateDirectory>>,
-    /// Becomes true when the process is to stop.
-    pub stop: watch::Receiver<bool>,
+    /// Becomes something when the pipeline is to drain.
+    pub stop: watch::Receiver<Option<Drain>>,
     /// Who asks for the status.
     pub status: mpsc::Receiver<oneshot::Sender<PipelineStatus>>,
 }
@@ -59,6 +60,10 @@ pub type Verdicts = futures::stream::BoxStream<'static, (usize, Verdict)>;
 impl Driver {
     /// Runs until the pipeline is drained.
     pub async fn run(mut self) {
+        if self.stop.borrow().is_some() {
+            // Told to stop before we began.
+            self.stop.mark_changed();
+        }
         loop {
             while let Some(output) = self.engine.poll(self.clock.now()) {
                 if let Output::Finished { drained } = output {
@@ -74,7 +79,6 @@ impl Driver {
     async fn observe(&mut self) {
         let deadline = self.engine.next_deadline();
         let has_room = self.engine.has_room();
-        let stopping = *self.stop.borrow();
         let input = tokio::select! {
             Some((sink, verdict)) = self.verdicts.next() => Input::Settled { sink, verdict },
             Some(reply) = self.replies.recv(), if has_room => {
@@ -83,7 +87,10 @@ impl Driver {
                 return self.engine.handle(self.clock.now(), input);
             }
             (source, names) = self.files.changed() => Input::Changed { source, names },
-            Ok(()) = self.stop.changed(), if !stopping => Input::Drain,
+            Ok(()) = self.stop.changed() => match *self.stop.borrow_and_update() {
+                Some(how) => Input::Drain(how),
+                None => return,
+            },
             Some(asked) = self.status.recv() => {
                 // Who asked may have gone away.
                 let _ = asked.send(self.engine.status());
@@ -175,5 +182,49 @@ impl Driver {
                 "the drain time is over before everything was sent; the rest follows after the next start"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Pipeline, Pod};
+    use crate::engine::Start;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn pipeline_that_is_told_to_stop_before_it_begins_finishes() {
+        let pipeline = Pipeline {
+            name: "shop".to_owned(),
+            resource: None,
+            generation: 0,
+            sources: Vec::new(),
+            sinks: Vec::new(),
+            drain: Duration::from_secs(5),
+        };
+        let start = Start {
+            pod: &Pod::default(),
+            checkpoint: None,
+            persistent: false,
+            seed: 1,
+        };
+        let (_stopping, stop) = watch::channel(Some(Drain::WhatIsThere));
+        let (_replies, replies) = mpsc::channel(1);
+        let (_status, status) = mpsc::channel(1);
+        let driver = Driver {
+            name: pipeline.name.clone(),
+            engine: Engine::new(&pipeline, start),
+            clock: Clock::start(),
+            files: OpenFiles::new(Vec::new()),
+            questions: HashMap::new(),
+            replies,
+            sinks: Vec::new(),
+            verdicts: SelectAll::new(),
+            state: None,
+            stop,
+            status,
+        };
+        let run = tokio::time::timeout(Duration::from_secs(10), driver.run());
+        assert!(run.await.is_ok());
     }
 }

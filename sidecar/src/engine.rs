@@ -38,6 +38,8 @@ pub type Tick = Duration;
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
 /// Settled positions are saved at most this often.
 const SAVE_INTERVAL: Duration = Duration::from_millis(500);
+/// How long before the end of a drain files are read for the last time.
+const LAST_LOOK: Duration = Duration::from_secs(2);
 
 /// What the shell observed.
 #[derive(Debug)]
@@ -65,8 +67,8 @@ pub enum Input<'a> {
     Settled { sink: usize, verdict: Verdict },
     /// The checkpoint could not be written.
     SaveFailed,
-    /// Send what is there, then finish.
-    Drain,
+    /// Send what is left, then finish. [`Drain::WhatIsThere`] may follow [`Drain::UntilEnd`].
+    Drain(Drain),
 }
 
 /// What the shell should do.
@@ -144,8 +146,10 @@ pub struct Engine {
     unsaved: Option<bool>,
     next_save: Tick,
     drain_time: Duration,
+    drain: Option<Drain>,
     drain_until: Option<Tick>,
-    how_to_drain: Drain,
+    /// When files are read for the last time, although the containers may not have ended.
+    last_look: Option<Tick>,
     finished: bool,
 }
 
@@ -158,8 +162,6 @@ pub struct Start<'a> {
     pub checkpoint: Option<Checkpoint>,
     /// Whether checkpoints are written.
     pub persistent: bool,
-    /// How container output ends.
-    pub how_to_drain: Drain,
     /// Of the random numbers in the waiting times.
     pub seed: u64,
 }
@@ -171,7 +173,6 @@ impl Engine {
             pod,
             checkpoint,
             persistent,
-            how_to_drain,
             seed,
         } = start;
         let lanes = pipeline.sinks.iter().map(|sink| {
@@ -194,8 +195,9 @@ impl Engine {
             unsaved: persistent.then_some(false),
             next_save: Tick::ZERO,
             drain_time: pipeline.drain,
+            drain: None,
             drain_until: None,
-            how_to_drain,
+            last_look: None,
             finished: false,
         };
         for source in &pipeline.sources {
@@ -276,7 +278,7 @@ impl Engine {
             }
             Input::Settled { sink, verdict } => self.settled(now, sink, verdict),
             Input::SaveFailed => self.unsaved = self.unsaved.map(|_| true),
-            Input::Drain => self.drain(now),
+            Input::Drain(how) => self.drain(now, how),
         }
         self.take_positions();
     }
@@ -285,6 +287,9 @@ impl Engine {
     pub fn poll(&mut self, now: Tick) -> Option<Output> {
         if self.finished {
             return None;
+        }
+        if self.last_look.is_some_and(|at| at <= now) {
+            self.drain_files(now);
         }
         let output = self
             .todo
@@ -312,6 +317,7 @@ impl Engine {
             .chain(streams)
             .chain(lanes)
             .chain(save)
+            .chain(self.last_look)
             .chain(self.drain_until)
             .min()
     }
@@ -390,15 +396,26 @@ impl Engine {
             .extend(rejected.map(|rejected| Output::Reject { sink, rejected }));
     }
 
-    fn drain(&mut self, now: Tick) {
-        if self.drain_until.is_some() {
+    fn drain(&mut self, now: Tick, how: Drain) {
+        if self.drain == Some(how) || self.drain == Some(Drain::WhatIsThere) {
             return;
         }
-        self.drain_until = Some(now + self.drain_time);
-        self.files.iter_mut().for_each(|source| source.tail.drain(now));
+        self.drain = Some(how);
+        let until = *self.drain_until.get_or_insert(now + self.drain_time);
+        self.outlets.lanes.iter_mut().for_each(|lane| lane.hurry(until));
         self.streams
             .iter_mut()
-            .for_each(|source| source.follow.drain(self.how_to_drain));
+            .for_each(|source| source.follow.drain(now, how));
+        match how {
+            Drain::WhatIsThere => self.drain_files(now),
+            // The other containers still write to their files.
+            Drain::UntilEnd => self.last_look = Some(until.saturating_sub(LAST_LOOK)),
+        }
+    }
+
+    fn drain_files(&mut self, now: Tick) {
+        self.last_look = None;
+        self.files.iter_mut().for_each(|source| source.tail.drain(now));
     }
 
     fn next_send(&mut self, now: Tick) -> Option<Output> {
@@ -483,3 +500,6 @@ impl Engine {
         self.todo.extend(report.map(Output::Report));
     }
 }
+
+#[cfg(test)]
+mod tests;

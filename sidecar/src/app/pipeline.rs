@@ -27,10 +27,9 @@ pub(super) struct Wiring<'a> {
     pub clock: Clock,
     pub pod: &'a Pod,
     pub state: Option<Arc<StateDirectory>>,
-    pub how_to_drain: Drain,
     /// Certificates of authorities.
     pub bundle: Option<PathBuf>,
-    pub stopped: watch::Receiver<bool>,
+    pub stopped: watch::Receiver<Option<Drain>>,
 }
 
 impl Wiring<'_> {
@@ -78,7 +77,6 @@ impl Wiring<'_> {
                 .as_ref()
                 .and_then(|state| checkpoint(state, &pipeline.name)),
             persistent: self.state.is_some(),
-            how_to_drain: self.how_to_drain,
             seed: fastrand::u64(..),
         };
         Engine::new(pipeline, start)

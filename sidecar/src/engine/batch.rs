@@ -76,6 +76,8 @@ pub struct Lane {
     sealed: VecDeque<Batch>,
     state: State,
     backoff: Backoff,
+    /// The end of the drain, while draining.
+    drain_until: Option<Tick>,
     settled: u64,
     /// What became of the records so far.
     pub counts: LaneCounts,
@@ -94,6 +96,7 @@ impl Lane {
             sealed: VecDeque::new(),
             state: State::Ready,
             backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(30)),
+            drain_until: None,
             settled: 0,
             counts: LaneCounts::default(),
             error: None,
@@ -150,6 +153,15 @@ impl Lane {
         Some(body)
     }
 
+    /// From now until `until` failures are repeated soon, whatever came before: then the process ends.
+    pub fn hurry(&mut self, until: Tick) {
+        self.drain_until = Some(until);
+        self.backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(1));
+        if let State::Waiting(_) = self.state {
+            self.state = State::Ready;
+        }
+    }
+
     /// When [`Lane::poll`] has something to do without further input.
     pub fn deadline(&self) -> Option<Tick> {
         let retry = match self.state {
@@ -177,7 +189,12 @@ impl Lane {
             Verdict::Retry { after, error } => {
                 self.counts.retries += 1;
                 self.error = Some(error);
-                let wait = self.backoff.failed(random).max(after.unwrap_or_default());
+                let mut after = after.unwrap_or_default();
+                if let Some(until) = self.drain_until {
+                    // A wish beyond the end would mean never.
+                    after = after.min(until.saturating_sub(now) / 2);
+                }
+                let wait = self.backoff.failed(random).max(after);
                 self.state = State::Waiting(now + wait);
                 self.sealed.push_front(batch);
                 None
@@ -293,6 +310,29 @@ mod tests {
         lane.settle(Tick::ZERO, verdict, 1.0);
         assert_eq!(lane.deadline(), Some(Duration::from_secs(60)));
         assert_eq!(lane.acknowledged(1), 0);
+    }
+
+    #[test]
+    fn waiting_lane_that_must_hurry_tries_at_once_and_then_often() {
+        let mut lane = lane(1);
+        append(&mut lane, b"a", 1);
+        let verdict = || Verdict::Retry {
+            after: Some(Duration::from_secs(3600)),
+            error: "down".to_owned(),
+        };
+        lane.poll(Tick::ZERO, 1, true);
+        lane.settle(Tick::ZERO, verdict(), 1.0);
+        let until = Duration::from_secs(20);
+        lane.hurry(until);
+        assert!(lane.poll(Tick::ZERO, 1, true).is_some());
+        lane.settle(Tick::ZERO, verdict(), 1.0);
+        assert!(lane.deadline().unwrap() < until);
+        for now in 1..10 {
+            let now = Duration::from_secs(10 + now);
+            lane.poll(now, 1, true);
+            lane.settle(now, retry(), 1.0);
+            assert!(lane.deadline().unwrap() <= now + Duration::from_secs(1));
+        }
     }
 
     #[test]

@@ -16,8 +16,12 @@ use std::time::Duration;
 
 /// Room for the timestamp in front of a line.
 const TIMESTAMP_BYTES_MAX: usize = 64;
-/// A stream that ended without data this soon is not reopened at once.
+/// A stream that ended without anything new this soon is not reopened at once.
 const STREAM_AGE_MIN: Duration = Duration::from_secs(1);
+/// At a drain, output that the API does not have is asked for again for this long, at this interval: a short container may have
+/// ended before anybody heard that it started.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(2);
+const DRAIN_RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 /// What the pod's status says about a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +89,7 @@ enum State {
         previous: bool,
         of: Instance,
         opened: Tick,
-        any_data: bool,
+        any_new: bool,
     },
     /// Drained: nothing is asked any more.
     Done,
@@ -110,13 +114,16 @@ pub struct Follow {
     settled: Resume,
     restarts: Option<u32>,
     restarts_settled: u32,
-    /// The instance that was read to its end.
+    /// The instance that was read to its end, and the one of which the next look at the pod confirms that it was this one.
     complete: Option<u32>,
+    read_to_end: Option<u32>,
     /// Seconds and text of the last timestamp.
     timestamp: (i64, String),
     backoff: Backoff,
     said: Option<String>,
     drain: Option<Drain>,
+    /// Until then output that is absent at a drain may still come.
+    patience: Tick,
 }
 
 /// How to stop.
@@ -124,7 +131,7 @@ pub struct Follow {
 pub enum Drain {
     /// Read what is there.
     WhatIsThere,
-    /// Read until the container has ended: it was told to stop at the same moment as we.
+    /// Read until the containers have ended: they were told to stop at the same moment as we.
     UntilEnd,
 }
 
@@ -147,10 +154,12 @@ impl Follow {
             restarts: None,
             restarts_settled: 0,
             complete: None,
+            read_to_end: None,
             timestamp: (0, String::new()),
             backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(5)),
             said: None,
             drain: None,
+            patience: Tick::ZERO,
         }
     }
 
@@ -160,8 +169,10 @@ impl Follow {
     }
 
     /// Stops reading in this way.
-    pub fn drain(&mut self, how: Drain) {
+    pub fn drain(&mut self, now: Tick, how: Drain) {
         self.drain = Some(how);
+        self.patience = now + DRAIN_PATIENCE;
+        self.backoff.succeeded();
         let ended = matches!(&self.state, State::Streaming { of, .. } if of.state == ContainerState::Ended);
         if how == Drain::WhatIsThere && !ended {
             self.ask_probe();
@@ -189,7 +200,9 @@ impl Follow {
             State::Streaming { previous, of, .. } => Ask::Stream {
                 container: of.container.clone(),
                 previous: *previous,
-                follow: !previous && self.drain != Some(Drain::WhatIsThere),
+                follow: !previous
+                    && of.state == ContainerState::Running
+                    && self.drain != Some(Drain::WhatIsThere),
                 since: self.taken.since(),
             },
         };
@@ -256,11 +269,13 @@ impl Follow {
 
     fn probed(&mut self, now: Tick, instance: Instance, random: f64) -> Option<Report> {
         self.adopt(&instance.container);
-        if instance.state == ContainerState::NotStarted {
-            if self.drain.is_some() {
-                self.state = State::Done;
-                return None;
-            }
+        self.complete = self
+            .read_to_end
+            .take()
+            .filter(|restarts| *restarts == instance.restarts)
+            .or(self.complete);
+        // At a drain the status may lag behind a short container, so its output is asked for anyway.
+        if instance.state == ContainerState::NotStarted && self.drain.is_none() {
             self.wait(now, random);
             return self.say(format!("container {:?} has not started", instance.container));
         }
@@ -298,19 +313,16 @@ impl Follow {
             previous,
             of,
             opened: now,
-            any_data: false,
+            any_new: false,
         };
         self.question += 1;
         self.asked = false;
     }
 
     fn data(&mut self, now: Tick, bytes: &[u8], outlets: &mut Outlets) -> Option<Report> {
-        let State::Streaming { any_data, .. } = &mut self.state else {
+        if !matches!(self.state, State::Streaming { .. }) {
             return None;
-        };
-        *any_data = true;
-        self.backoff.succeeded();
-        self.said = None;
+        }
         let mut framer = std::mem::replace(&mut self.framer, Framer::new(0, false));
         let mut notice = None;
         framer.push(bytes, |frame| {
@@ -334,6 +346,7 @@ impl Follow {
         let key = LineKey::new(second, line);
         if !self.repeats.holds(key) {
             self.taken.take(key);
+            self.progressed();
             let whole = line.get(split + 1..).unwrap_or_default();
             let body = &whole[..whole.len().min(RECORD_BYTES_MAX)];
             let original_bytes = original_bytes.map(|bytes| bytes - (split as u64 + 1));
@@ -352,6 +365,15 @@ impl Follow {
         true
     }
 
+    /// Something new came; repeats do not count, because every connection begins with them.
+    fn progressed(&mut self) {
+        if let State::Streaming { any_new, .. } = &mut self.state {
+            *any_new = true;
+        }
+        self.backoff.succeeded();
+        self.said = None;
+    }
+
     /// Whole seconds since 1970, rounded down, of a timestamp, which is remembered.
     fn second_of(&mut self, text: &str) -> Option<i64> {
         if text != self.timestamp.1 {
@@ -367,14 +389,15 @@ impl Follow {
             previous,
             of,
             opened,
-            any_data,
+            any_new,
         } = &self.state
         else {
             return;
         };
         let (previous, ended, restarts) = (*previous, of.state == ContainerState::Ended, of.restarts);
-        let in_vain = !any_data && now < *opened + STREAM_AGE_MIN;
-        if previous || ended {
+        let in_vain = !any_new && now < *opened + STREAM_AGE_MIN;
+        let is_last = !previous && self.drain == Some(Drain::WhatIsThere);
+        if previous || ended || is_last {
             // Nothing follows, so a last line without newline is complete.
             let mut framer = std::mem::replace(&mut self.framer, Framer::new(0, false));
             framer.flush(|frame| {
@@ -385,9 +408,9 @@ impl Follow {
             self.at_instance(restarts, outlets);
         } else if ended {
             self.at_instance(restarts, outlets);
-            self.complete = Some(restarts);
+            self.read_to_end = Some(restarts);
         }
-        if !previous && self.drain == Some(Drain::WhatIsThere) {
+        if is_last {
             self.state = State::Done;
         } else if in_vain && !previous && !ended {
             self.wait(now, random);
@@ -406,6 +429,10 @@ impl Follow {
             previous: true, of, ..
         } = &self.state
         else {
+            if self.drain.is_some() {
+                self.absent_at_drain(now);
+                return None;
+            }
             return self.failed(now, error, random);
         };
         // The API does not have the previous instance any more: go on with the current one.
@@ -416,6 +443,14 @@ impl Follow {
             container: of.container,
             restarts: 1,
         })
+    }
+
+    fn absent_at_drain(&mut self, now: Tick) {
+        self.state = if now < self.patience {
+            State::Waiting(now + DRAIN_RETRY_INTERVAL)
+        } else {
+            State::Done
+        };
     }
 
     fn at_instance(&mut self, restarts: u32, outlets: &mut Outlets) {

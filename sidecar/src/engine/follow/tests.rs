@@ -53,16 +53,7 @@ impl World {
 
     /// Answers the probe that must come next, and returns the stream that is asked for then.
     fn probe(&mut self, state: ContainerState, restarts: u32) -> (u64, bool, bool, Option<i64>) {
-        let (question, ask) = self.asked();
-        assert_eq!(ask, Ask::Probe);
-        self.answer(
-            question,
-            Answer::Probed(Instance {
-                container: "web".to_owned(),
-                state,
-                restarts,
-            }),
-        );
+        self.look(state, restarts);
         match self.asked() {
             (
                 question,
@@ -75,6 +66,20 @@ impl World {
             ) => (question, previous, follow, since),
             other => panic!("no stream but {other:?}"),
         }
+    }
+
+    /// Answers the probe that must come next.
+    fn look(&mut self, state: ContainerState, restarts: u32) {
+        let (question, ask) = self.asked();
+        assert_eq!(ask, Ask::Probe);
+        self.answer(
+            question,
+            Answer::Probed(Instance {
+                container: "web".to_owned(),
+                state,
+                restarts,
+            }),
+        );
     }
 
     fn restarted(&self) -> Self {
@@ -176,7 +181,7 @@ fn container_that_has_not_started_is_waited_for_and_said_once() {
 fn drain_reads_what_is_there_and_ignores_the_interrupted_stream() {
     let mut world = World::new(Vec::new());
     let (old, ..) = world.probe(ContainerState::Running, 0);
-    world.follow.drain(Drain::WhatIsThere);
+    world.follow.drain(world.now, Drain::WhatIsThere);
     world.answer(old, Answer::Data(line(5, "a").as_bytes()));
     let (stream, _, follow, _) = world.probe(ContainerState::Running, 0);
     assert!(!follow);
@@ -203,7 +208,7 @@ fn ended_container_is_read_to_its_end_once_and_then_drains_at_once() {
         restarts: 0,
     };
     world.answer(question, Answer::Probed(ended.clone()));
-    world.follow.drain(Drain::UntilEnd);
+    world.follow.drain(world.now, Drain::UntilEnd);
     let (question, _) = world.asked();
     world.answer(question, Answer::Probed(ended));
     assert!(world.follow.is_drained());
@@ -216,4 +221,60 @@ fn notice_of_the_api_is_reported_not_shipped() {
     world.answer(stream, Answer::Data(b"unable to retrieve container logs\n"));
     assert_eq!(world.shipped, "");
     assert!(matches!(world.reports.last(), Some(Report::OutputUnavailable(_))));
+}
+
+#[test]
+fn drain_ships_a_container_that_ended_before_its_status_said_that_it_started() {
+    let mut world = World::new(Vec::new());
+    world.look(ContainerState::NotStarted, 0);
+    world.follow.drain(world.now, Drain::WhatIsThere);
+    let (stream, _, follow, _) = world.probe(ContainerState::NotStarted, 0);
+    assert!(!follow);
+    world.answer(stream, Answer::Absent("waiting to start".to_owned()));
+    assert!(!world.follow.is_drained());
+    let (stream, ..) = world.probe(ContainerState::NotStarted, 0);
+    world.answer(stream, Answer::Data(b"2026-01-02T03:04:05Z done"));
+    world.answer(stream, Answer::Ended);
+    assert!(world.follow.is_drained());
+    assert_eq!(world.shipped, "done\n");
+}
+
+#[test]
+fn drain_gives_a_container_that_never_started_up_soon() {
+    let mut world = World::new(Vec::new());
+    world.follow.drain(world.now, Drain::UntilEnd);
+    while !world.follow.is_drained() {
+        let (stream, ..) = world.probe(ContainerState::NotStarted, 0);
+        world.answer(stream, Answer::Absent("waiting to start".to_owned()));
+        assert!(world.now <= DRAIN_PATIENCE + DRAIN_RETRY_INTERVAL);
+    }
+}
+
+#[test]
+fn stream_that_only_repeats_is_not_reopened_at_once() {
+    let mut world = World::new(Vec::new());
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        let before = world.now;
+        let (stream, ..) = world.probe(ContainerState::Running, 0);
+        waits.push(world.now.saturating_sub(before));
+        world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
+        world.answer(stream, Answer::Ended);
+    }
+    assert_eq!(world.shipped, "a\n");
+    assert!(Duration::ZERO < waits[2] && waits[2] < waits[3], "{waits:?}");
+}
+
+#[test]
+fn container_that_restarted_while_its_end_was_read_has_its_previous_instance_read() {
+    let mut world = World::new(Vec::new());
+    let (stream, _, follow, _) = world.probe(ContainerState::Ended, 0);
+    assert!(!follow);
+    // The current instance is already the next one.
+    world.answer(stream, Answer::Data(line(7, "again").as_bytes()));
+    world.answer(stream, Answer::Ended);
+    let (stream, previous, ..) = world.probe(ContainerState::Running, 1);
+    assert!(previous);
+    world.answer(stream, Answer::Data(line(6, "last words").as_bytes()));
+    assert_eq!(world.shipped, "again\nlast words\n");
 }

@@ -54,7 +54,11 @@ pub fn instance(pod: &Pod, container: &str) -> Option<Instance> {
 /// Whether every container but ours and the known proxies has ended and will not be started again.
 pub fn others_ended(pod: &Pod) -> bool {
     let Some(spec) = &pod.spec else { return false };
-    let policy = spec.restart_policy.as_deref().unwrap_or("Always");
+    // Nothing is started again in a pod that is being deleted.
+    let policy = match pod.metadata.deletion_timestamp {
+        Some(_) => "Never",
+        None => spec.restart_policy.as_deref().unwrap_or("Always"),
+    };
     let statuses = pod
         .status
         .iter()
@@ -183,5 +187,12 @@ mod tests {
         check("OnFailure", 1, false);
         check("Always", 0, false);
         assert!(!others_ended(&with_containers(&["job", "logship"], &json!({}))));
+        let mut deleted = with_containers(&["web", "logship"], &json!({}));
+        deleted.metadata =
+            serde_json::from_value(json!({"deletionTimestamp": "2026-01-02T03:04:05Z"})).unwrap();
+        deleted.status = serde_json::from_value(json!({"containerStatuses": [
+            {"name": "web", "restartCount": 0, "ready": false, "image": "", "imageID": "", "state": {"terminated": {"exitCode": 1}}},
+        ]})).unwrap();
+        assert!(others_ended(&deleted));
     }
 }
