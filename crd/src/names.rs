@@ -39,6 +39,10 @@ pub const DEFAULT_CONTAINER_ANNOTATION: &str = "kubectl.kubernetes.io/default-co
 /// The cluster autoscaler's list of volumes that do not keep a node alive.
 pub const SAFE_TO_EVICT_ANNOTATION: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes";
 
+/// Annotation on [`SIDECAR_TOKEN_SECRET`]: uid of the ServiceAccount that the token speaks for.
+pub const TOKEN_ACCOUNT_UID_ANNOTATION: &str = "logship.dev/account-uid";
+/// Annotation on [`SIDECAR_TOKEN_SECRET`]: when the token is replaced, long before it expires (RFC 3339).
+pub const TOKEN_RENEWAL_ANNOTATION: &str = "logship.dev/renew-after";
 /// Label on every object that the operator writes.
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 /// Value of [`MANAGED_BY_LABEL`].

@@ -9,7 +9,9 @@ pub enum ParseError {
     #[error("{0:?} is not a duration; write a number and a unit, for example 500ms, 10s, 5m or 1h")]
     Duration(String),
     /// Not a size.
-    #[error("{0:?} is not a size; write a whole number of bytes with an optional Ki, Mi or Gi, for example 64Mi")]
+    #[error(
+        "{0:?} is not a size; write a whole number of bytes with an optional Ki, Mi or Gi, for example 64Mi"
+    )]
     Size(String),
 }
 
@@ -38,7 +40,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, ParseError> {
             _ => return Err(wrong()),
         };
         rest = &rest[unit..];
-        total_ms = number.checked_mul(factor).and_then(|ms| total_ms.checked_add(ms)).ok_or_else(wrong)?;
+        total_ms = number
+            .checked_mul(factor)
+            .and_then(|ms| total_ms.checked_add(ms))
+            .ok_or_else(wrong)?;
     }
     Ok(Duration::from_millis(total_ms))
 }
@@ -68,21 +73,36 @@ mod tests {
     #[test]
     fn durations_are_sums_of_number_and_unit() {
         let check = |text: &str, expected_ms: Option<u64>| {
-            assert_eq!(parse_duration(text).ok(), expected_ms.map(Duration::from_millis), "{text:?}");
+            assert_eq!(
+                parse_duration(text).ok(),
+                expected_ms.map(Duration::from_millis),
+                "{text:?}"
+            );
         };
         check("10s", Some(10_000));
         check("250ms", Some(250));
         check("1m30s", Some(90_000));
         check("2h", Some(7_200_000));
         check("0s", Some(0));
-        for bad in ["", "10", "s", "-1s", "1.5s", "10 s", "10x", "99999999999999999999s", "18446744073709551615h"] {
+        for bad in [
+            "",
+            "10",
+            "s",
+            "-1s",
+            "1.5s",
+            "10 s",
+            "10x",
+            "99999999999999999999s",
+            "18446744073709551615h",
+        ] {
             check(bad, None);
         }
     }
 
     #[test]
     fn sizes_take_binary_suffixes() {
-        let check = |text: &str, expected: Option<u64>| assert_eq!(parse_size(text).ok(), expected, "{text:?}");
+        let check =
+            |text: &str, expected: Option<u64>| assert_eq!(parse_size(text).ok(), expected, "{text:?}");
         check("17", Some(17));
         check("64Ki", Some(65_536));
         check("1Mi", Some(1_048_576));

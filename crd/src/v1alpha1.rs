@@ -45,7 +45,6 @@ use serde::{Deserialize, Serialize};
 pub struct LogShippingSpec {
     /// Which pods of this namespace are shipped, by their labels. `{}` selects every pod that opted in (by its own label or
     /// its namespace's). An absent selector is invalid.
-    #[x_kube(validation = Rule::new("!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn', 'Exists', 'DoesNotExist'])").message("spec.selector.matchExpressions: operator must be In, NotIn, Exists or DoesNotExist"))]
     pub selector: LabelSelector,
 
     /// Where records come from.
@@ -66,6 +65,8 @@ pub struct LogShippingSpec {
 impl LogShippingSpec {
     /// Whether a source of this resource talks to the Kubernetes API, so that its pods need a token.
     pub fn needs_api(&self) -> bool {
-        self.sources.iter().any(|source| source.container_output.is_some())
+        self.sources
+            .iter()
+            .any(|source| source.container_output.is_some())
     }
 }

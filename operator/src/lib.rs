@@ -4,5 +4,15 @@
 //! the leader. What is decided is decided in pure modules ([`inject`], `controller/{validate,build}`,
 //! `webhook/verdict`); what acts is wired in [`app`].
 
+pub mod admin;
+pub mod app;
+pub mod args;
+pub mod controller;
+mod index;
 pub mod inject;
+pub mod lease;
+pub mod metrics;
 pub mod policies;
+pub mod server;
+pub mod telemetry;
+pub mod webhook;

@@ -1,1 +1,73 @@
-fn main() {}
+//! The command line of the sidecar.
+
+use clap::Parser;
+use logship::app;
+use logship::args::{Args, Command};
+use std::path::Path;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let command = match Args::try_parse() {
+        Ok(args) => args.into_command(),
+        Err(error) => {
+            // If nobody can be told, the exit code is all that is left.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
+        }
+    };
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .init();
+    let result = match command {
+        Command::Check { file } => return check(&file),
+        Command::Run(args) => run(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            describe(&error)
+                .lines()
+                .for_each(|line| tracing::error!("{line}"));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(args: logship::args::Run) -> Result<(), app::Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(app::Error::Runtime)?;
+    let result = runtime.block_on(app::run(args, std::env::vars().collect()));
+    // A write that nobody reads must not keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the answer of `check` is for people at a terminal"
+)]
+fn check(file: &Path) -> ExitCode {
+    match app::check(file) {
+        Ok(()) => {
+            println!("{}: OK", file.display());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{}", describe(&error));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn describe(error: &app::Error) -> String {
+    let cause = std::error::Error::source(error)
+        .map(|cause| format!(": {cause}"))
+        .unwrap_or_default();
+    format!("{error}{cause}")
+}

@@ -56,17 +56,22 @@ impl Default for SidecarSpec {
 pub struct ResourceRequirements {
     /// What the scheduler reserves.
     #[serde(default = "ResourceRequirements::default_requests")]
+    #[schemars(extend("maxProperties" = 3, "additionalProperties" = {"type": "string", "maxLength": 32}))]
     #[x_kube(validation = Rule::new("self.all(k, k in ['cpu', 'memory', 'ephemeral-storage'] && isQuantity(self[k]))").message("resources.requests: cpu, memory or ephemeral-storage, each a Kubernetes quantity such as 5m or 16Mi"))]
     pub requests: BTreeMap<String, String>,
     /// What the sidecar may use at most. Without a `memory` limit, 64Mi is set.
     #[serde(default = "ResourceRequirements::default_limits")]
+    #[schemars(extend("maxProperties" = 3, "additionalProperties" = {"type": "string", "maxLength": 32}))]
     #[x_kube(validation = Rule::new("self.all(k, k in ['cpu', 'memory', 'ephemeral-storage'] && isQuantity(self[k]))").message("resources.limits: cpu, memory or ephemeral-storage, each a Kubernetes quantity such as 100m or 64Mi"))]
     pub limits: BTreeMap<String, String>,
 }
 
 impl ResourceRequirements {
     fn default_requests() -> BTreeMap<String, String> {
-        BTreeMap::from([("cpu".to_owned(), "5m".to_owned()), ("memory".to_owned(), "16Mi".to_owned())])
+        BTreeMap::from([
+            ("cpu".to_owned(), "5m".to_owned()),
+            ("memory".to_owned(), "16Mi".to_owned()),
+        ])
     }
 
     fn default_limits() -> BTreeMap<String, String> {
@@ -76,7 +81,10 @@ impl ResourceRequirements {
 
 impl Default for ResourceRequirements {
     fn default() -> Self {
-        Self { requests: Self::default_requests(), limits: Self::default_limits() }
+        Self {
+            requests: Self::default_requests(),
+            limits: Self::default_limits(),
+        }
     }
 }
 
@@ -95,11 +103,11 @@ pub enum Native {
 /// What is done about the pod's ServiceAccount when a source reads the Kubernetes API.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ServiceAccountPolicy {
-    /// A pod that runs as `default` gets the account `logship-sidecar`, with the token in the sidecar only; a pod with an
-    /// account of its own is treated as with `Bind`.
+    /// The application gains no right. A pod that runs as `default` gets the account `logship-sidecar`, with the token in the
+    /// sidecar only; a pod with an account of its own keeps it, and its sidecar gets a short-lived token of `logship-sidecar`.
     #[default]
     Inject,
-    /// The pod keeps its account, and that account is bound to the Role.
+    /// The pod keeps its account, and that account is bound to the Role: the application can read logs, too.
     Bind,
     /// Nothing is touched; the user grants the rights.
     Keep,
@@ -147,7 +155,9 @@ impl EmptyDirState {
 
 impl Default for EmptyDirState {
     fn default() -> Self {
-        Self { size_limit: Self::default_size_limit() }
+        Self {
+            size_limit: Self::default_size_limit(),
+        }
     }
 }
 

@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 #[x_kube(validation = Rule::new("[has(self.files), has(self.containerOutput)].filter(x, x).size() == 1").message("exactly one kind is required: files or containerOutput"))]
 pub struct Source {
     /// Name, unique in this resource: in metrics, in the status and in the records.
-    #[schemars(length(min = 1, max = 40), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 40),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
     pub name: String,
     /// Log files of a directory inside the application's container.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -40,6 +40,12 @@ pub(super) fn asked_for(input: &Input<'_>, pod: Pod<'_>) -> Result<(), Skip> {
                 names::INJECTION_DISABLED
             )
         }
+        Some(names::INJECTION_ENABLED) => format!(
+            "the pod asks, but its namespace {} does not have the label {}, so its pods are not looked at: label it, with {} to inject only pods that ask",
+            input.namespace,
+            names::INJECTION_LABEL,
+            names::INJECTION_DISABLED
+        ),
         Some(other) => format!(
             "the pod's label {} has the value {other:?}, which means nothing: write {} or {}",
             names::INJECTION_LABEL,

@@ -6,15 +6,15 @@ use logship_crd::names;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Whether a pod asks for a sidecar: its own label beats its namespace's; a value that means nothing counts as absent.
+/// Whether a pod asks for a sidecar: its own label beats its namespace's, where the namespace has one that means something.
+/// The selectors of the webhook configuration say the same, so that no other pod is ever sent.
 pub fn asks(namespace_injection: Option<&str>, pod_injection: Option<&str>) -> bool {
-    match pod_injection {
-        Some(names::INJECTION_ENABLED) => true,
-        Some(names::INJECTION_DISABLED) => false,
-        _ => matches!(
-            namespace_injection,
-            Some(names::INJECTION_ENABLED | names::INJECTION_REQUIRED)
-        ),
+    match namespace_injection {
+        Some(names::INJECTION_ENABLED | names::INJECTION_REQUIRED) => {
+            pod_injection != Some(names::INJECTION_DISABLED)
+        }
+        Some(names::INJECTION_DISABLED) => pod_injection == Some(names::INJECTION_ENABLED),
+        _ => false,
     }
 }
 
@@ -54,12 +54,14 @@ mod tests {
                 "namespace {namespace:?}, pod {pod:?}"
             );
         };
-        for namespace in [None, Some("disabled"), Some("yes")] {
-            check(namespace, None, false);
-            check(namespace, Some("enabled"), true);
-            check(namespace, Some("disabled"), false);
-            check(namespace, Some("required"), false);
+        for namespace in [None, Some("yes")] {
+            for pod in [None, Some("enabled"), Some("disabled")] {
+                check(namespace, pod, false);
+            }
         }
+        check(Some("disabled"), None, false);
+        check(Some("disabled"), Some("enabled"), true);
+        check(Some("disabled"), Some("required"), false);
         for namespace in [Some("enabled"), Some("required")] {
             check(namespace, None, true);
             check(namespace, Some("enabled"), true);

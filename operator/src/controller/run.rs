@@ -1,0 +1,155 @@
+//! What makes a resource be reconciled: its own changes and those of its siblings, of the objects made for it, of its
+//! namespace's label, and of the pods there.
+
+use super::cluster::{self, Cluster};
+use super::{Context, Error, reconcile, retry};
+use crate::inject::Settings;
+use crate::metrics::{Metrics, Reconciled};
+use crate::policies::{Guarded, Policies};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use kube::runtime::controller::{self, Action, Config, Controller};
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{ObjectRef, Store, store};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::{WatchStreamExt, reflector};
+use kube::{Api, Client, Resource, ResourceExt};
+use logship_crd::names;
+use std::error::Error as _;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Changes of one resource that follow each other within this time are one reconciliation.
+const DEBOUNCE: Duration = Duration::from_millis(200);
+const CONCURRENCY: u16 = 8;
+const CHANGES_MAX: usize = 64;
+
+/// The controller ended although nobody stopped it.
+#[derive(Debug, thiserror::Error)]
+#[error("the watch of namespaces and pods ended")]
+pub struct Ended;
+
+/// Runs the controller until `shutdown`, then lets the reconciliations under way finish.
+///
+/// `settings` is what the flags say; its `nodes_run_native` is ignored, `policies` knows better.
+pub async fn run(
+    client: Client,
+    policies: Arc<Policies>,
+    settings: Arc<Settings>,
+    metrics: Arc<Metrics>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Ended> {
+    let shutdown = shutdown.shared();
+    let cluster = Arc::new(Cluster::default());
+    let (sender, changed) = mpsc::channel(CHANGES_MAX);
+    let (shippings, writer) = store();
+    let ctx = Arc::new(Context {
+        client: client.clone(),
+        shippings: shippings.clone(),
+        cluster: cluster.clone(),
+        policies,
+        settings,
+        metrics,
+        failures: Mutex::default(),
+    });
+    let controller = Controller::for_stream(with_siblings(&client, writer, &shippings), shippings.clone())
+        .with_config(Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
+        .owns(Api::<ServiceAccount>::all(client.clone()), ours())
+        .owns(Api::<Role>::all(client.clone()), ours())
+        .owns(Api::<RoleBinding>::all(client.clone()), ours())
+        .owns(Api::<ConfigMap>::all(client.clone()), ours())
+        .reconcile_on(resources_in(received(changed), shippings))
+        .graceful_shutdown_on(shutdown.clone());
+    // Boxed, because the state machines of the watches are tens of kilobytes.
+    let watching = Box::pin(cluster::watch(client, cluster.clone(), sender));
+    let controlling = Box::pin(async {
+        // Before the first lists every count would be wrong.
+        tokio::select! {
+            () = cluster.filled() => controller.run(reconcile, retry_later, ctx).for_each(log).await,
+            () = shutdown => {}
+        }
+    });
+    tokio::select! {
+        () = watching => Err(Ended),
+        () = controlling => Ok(()),
+    }
+}
+
+/// The resources: a change of one reconciles all of its namespace, because they share objects.
+fn with_siblings(
+    client: &Client,
+    writer: Writer<Guarded>,
+    shippings: &Store<Guarded>,
+) -> impl Stream<Item = watcher::Result<Guarded>> + Send + 'static {
+    let shippings = shippings.clone();
+    let events = watcher(Api::<Guarded>::all(client.clone()), watcher::Config::default())
+        .default_backoff()
+        .modify(|shipping| shipping.meta_mut().managed_fields = None);
+    let touched = reflector(writer, events).map_ok(move |event| {
+        let touched = match event {
+            Event::Apply(shipping) | Event::Delete(shipping) => {
+                let namespace = shipping.namespace();
+                shippings.state_filter(|other| other.namespace() == namespace)
+            }
+            // The store is replaced when the list is complete, not before.
+            Event::Init | Event::InitApply(_) => Vec::new(),
+            Event::InitDone => shippings.state(),
+        };
+        stream::iter(touched.into_iter().map(|shipping| Ok(Guarded::clone(&shipping))))
+    });
+    touched.try_flatten()
+}
+
+fn received(mut changes: mpsc::Receiver<String>) -> impl Stream<Item = String> + Send + 'static {
+    stream::poll_fn(move |cx| changes.poll_recv(cx))
+}
+
+fn resources_in(
+    namespaces: impl Stream<Item = String> + Send + 'static,
+    shippings: Store<Guarded>,
+) -> impl Stream<Item = ObjectRef<Guarded>> + Send + 'static {
+    namespaces.flat_map(move |namespace| {
+        let found = shippings.state_filter(|shipping| shipping.namespace().as_deref() == Some(&*namespace));
+        stream::iter(found.into_iter().map(|shipping| ObjectRef::from_obj(&*shipping)))
+    })
+}
+
+fn ours() -> watcher::Config {
+    watcher::Config::default().labels(&format!("{}={}", names::MANAGED_BY_LABEL, names::MANAGED_BY))
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the controller hands over what it shares"
+)]
+fn retry_later(object: Arc<Guarded>, _: &Error, ctx: Arc<Context>) -> Action {
+    ctx.metrics.count_reconcile(Reconciled::Failed);
+    let object = ObjectRef::from_obj(&*object);
+    Action::requeue(retry::after_failure(
+        &ctx.failures,
+        object,
+        &ctx.shippings,
+        fastrand::f64(),
+    ))
+}
+
+type Step = Result<(ObjectRef<Guarded>, Action), controller::Error<Error, watcher::Error>>;
+
+async fn log(step: Step) {
+    match step {
+        Ok((object, _)) => tracing::debug!(%object, "reconciled"),
+        Err(controller::Error::ObjectNotFound(object)) => tracing::debug!(%object, "gone"),
+        Err(controller::Error::ReconcilerFailed(error, object)) => {
+            let cause = causes(&error);
+            tracing::warn!(%object, reason = error.reason(), cause, "failed to reconcile, retrying");
+        }
+        Err(error) => tracing::warn!(%error, "watch failed, retrying"),
+    }
+}
+
+fn causes(error: &Error) -> String {
+    let chain = std::iter::successors(error.source(), |cause: &&dyn std::error::Error| (*cause).source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

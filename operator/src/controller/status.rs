@@ -1,0 +1,197 @@
+//! Status: what is told about a resource, from how far it came and what its pods carry.
+//!
+//! It is pure. The same outcome gives the same status at any time, so that an unchanged one is never written.
+
+use super::apply::Applied;
+use super::gather::{Gathered, Skip};
+use super::validate::{Violation, violations_text};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use logship_crd::v1alpha1::{ConditionType, LogShippingStatus, RecentSkip, Sink};
+use std::error::Error as _;
+
+/// How far a resource came.
+#[derive(Debug, Clone, Copy)]
+pub enum Outcome<'a> {
+    /// It could not be read.
+    Malformed(&'a str),
+    /// It cannot be carried out.
+    Invalid(&'a [Violation]),
+    /// Its objects were applied, or some of them.
+    Applied(&'a Applied),
+}
+
+/// A condition without its times.
+struct Finding {
+    status: &'static str,
+    reason: &'static str,
+    message: String,
+}
+
+/// The status that a resource of this `generation` should have.
+pub fn status(
+    previous: &LogShippingStatus,
+    generation: Option<i64>,
+    outcome: Outcome<'_>,
+    sinks: &[Sink],
+    gathered: &Gathered,
+    now: &Time,
+) -> LogShippingStatus {
+    let condition = |(type_, finding)| condition(previous, generation, type_, finding, now);
+    let names: Vec<&str> = sinks.iter().map(|sink| sink.name.as_str()).collect();
+    LogShippingStatus {
+        observed_generation: generation,
+        conditions: findings(outcome, gathered)
+            .into_iter()
+            .filter_map(condition)
+            .collect(),
+        pods: gathered.counts,
+        service_accounts: gathered.accounts.clone(),
+        sinks: names.join(", "),
+        recent_skips: gathered
+            .skips
+            .iter()
+            .map(|skip| recent_skip(previous, gathered, skip, now))
+            .collect(),
+    }
+}
+
+/// What is found; `None` where nothing was tried, so that what was found before stays.
+fn findings(outcome: Outcome<'_>, gathered: &Gathered) -> [(ConditionType, Option<Finding>); 4] {
+    let refused = |reason, message: String| {
+        [
+            (
+                ConditionType::Ready,
+                Some(Finding {
+                    status: "False",
+                    reason,
+                    message: message.clone(),
+                }),
+            ),
+            (
+                ConditionType::Valid,
+                Some(Finding {
+                    status: "False",
+                    reason,
+                    message,
+                }),
+            ),
+            (ConditionType::RbacReady, None),
+            (ConditionType::ConfigReady, None),
+        ]
+    };
+    match outcome {
+        Outcome::Malformed(text) => refused("Malformed", text.to_owned()),
+        Outcome::Invalid(violations) => refused("InvalidSpec", violations_text(violations)),
+        Outcome::Applied(Applied { config, rbac }) => {
+            let valid = Finding {
+                status: "True",
+                reason: "Valid",
+                message: "the spec can be carried out".to_owned(),
+            };
+            [
+                (ConditionType::Ready, Some(ready([rbac, config], gathered))),
+                (ConditionType::Valid, Some(valid)),
+                (
+                    ConditionType::RbacReady,
+                    Some(written(rbac, "ServiceAccount, Role and RoleBinding were applied")),
+                ),
+                (
+                    ConditionType::ConfigReady,
+                    Some(written(config, "the ConfigMap was applied")),
+                ),
+            ]
+        }
+    }
+}
+
+fn ready(parts: [&Result<(), super::apply::Error>; 2], gathered: &Gathered) -> Finding {
+    if let Some(failed) = parts.into_iter().find(|part| part.is_err()) {
+        return written(failed, "");
+    }
+    let counts = gathered.counts;
+    let message = match gathered.skips.first() {
+        Some(skip) => format!(
+            "pods without a sidecar: {} of {}, for example {}: {}",
+            counts.missed, counts.matched, skip.pod, skip.message
+        ),
+        None => "pods are injected".to_owned(),
+    };
+    Finding {
+        status: "True",
+        reason: "Applied",
+        message,
+    }
+}
+
+fn written(result: &Result<(), super::apply::Error>, done: &str) -> Finding {
+    match result {
+        Ok(()) => Finding {
+            status: "True",
+            reason: "Applied",
+            message: done.to_owned(),
+        },
+        Err(error) => {
+            let cause = error
+                .source()
+                .map(|cause| format!(": {cause}"))
+                .unwrap_or_default();
+            Finding {
+                status: "False",
+                reason: error.reason(),
+                message: format!("{error}{cause}"),
+            }
+        }
+    }
+}
+
+/// The time of the last transition stays while the status of the condition does.
+fn condition(
+    previous: &LogShippingStatus,
+    generation: Option<i64>,
+    type_: ConditionType,
+    finding: Option<Finding>,
+    now: &Time,
+) -> Option<Condition> {
+    let before = previous
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == type_.name());
+    let Some(Finding {
+        status,
+        reason,
+        message,
+    }) = finding
+    else {
+        return before.cloned();
+    };
+    let since = before
+        .filter(|before| before.status == status)
+        .map(|before| &before.last_transition_time);
+    Some(Condition {
+        type_: type_.name().to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message,
+        last_transition_time: since.unwrap_or(now).clone(),
+        observed_generation: generation,
+    })
+}
+
+/// A skip that was reported before stays as it is.
+fn recent_skip(previous: &LogShippingStatus, gathered: &Gathered, skip: &Skip, now: &Time) -> RecentSkip {
+    let pod = format!("{}/{}", gathered.namespace, skip.pod);
+    let before = previous
+        .recent_skips
+        .iter()
+        .find(|before| before.pod == pod && before.reason == skip.reason);
+    let new = || RecentSkip {
+        pod: pod.clone(),
+        reason: skip.reason.clone(),
+        count: 1,
+        last_seen: now.clone(),
+    };
+    before.cloned().unwrap_or_else(new)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! `/healthz`, `/metrics` and `/status`. If the port is taken the process goes on without them and says so.
+
+use crate::engine::status::PipelineStatus;
+use crate::metrics;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+/// More connections at once wait.
+const CONNECTIONS_MAX: usize = 8;
+/// A connection that takes longer is closed.
+const CONNECTION_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Where each pipeline takes questions for its status.
+pub type StatusPorts = Vec<mpsc::Sender<oneshot::Sender<PipelineStatus>>>;
+
+/// Serves for ever; without the port it waits for ever, because nothing else depends on it.
+pub async fn run(port: u16, pipelines: StatusPorts) {
+    let listener = match TcpListener::bind((std::net::Ipv4Addr::UNSPECIFIED, port)).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::warn!(port, %error, "the administration port cannot be used, going on without it");
+            return std::future::pending().await;
+        }
+    };
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(serve(TokioIo::new(stream), pipelines.clone()));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection to the administration port failed");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn serve(stream: TokioIo<tokio::net::TcpStream>, pipelines: StatusPorts) {
+    let service = service_fn(|request: Request<Incoming>| {
+        let pipelines = &pipelines;
+        async move { Ok::<_, Infallible>(answer(request.uri().path(), pipelines).await) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .keep_alive(false)
+        .timer(TokioTimer::new())
+        .max_buf_size(16 << 10)
+        .serve_connection(stream, service);
+    // A client that breaks off is its own affair.
+    let _ = tokio::time::timeout(CONNECTION_TIME_MAX, connection).await;
+}
+
+async fn answer(path: &str, pipelines: &StatusPorts) -> Response<Full<Bytes>> {
+    let (status, kind, body) = match path {
+        "/healthz" => (StatusCode::OK, "text/plain", "ok\n".to_owned()),
+        "/metrics" => (
+            StatusCode::OK,
+            "text/plain; version=0.0.4",
+            metrics::render(&collect(pipelines).await),
+        ),
+        "/status" => match serde_json::to_string(&collect(pipelines).await) {
+            Ok(text) => (StatusCode::OK, "application/json", text),
+            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, "text/plain", error.to_string()),
+        },
+        _ => (
+            StatusCode::NOT_FOUND,
+            "text/plain",
+            "try /healthz, /metrics or /status\n".to_owned(),
+        ),
+    };
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
+    response
+}
+
+async fn collect(pipelines: &StatusPorts) -> Vec<PipelineStatus> {
+    let mut statuses = Vec::new();
+    for pipeline in pipelines {
+        let (ask, answer) = oneshot::channel();
+        if pipeline.send(ask).await.is_ok() {
+            statuses.extend(answer.await.ok());
+        }
+    }
+    statuses
+}

@@ -1,0 +1,161 @@
+//! The wiring: from the command line to a set of running tasks, and to the exit code.
+//!
+//! Every task is in one set. A task that ends unexpectedly ends the process with its name.
+
+mod load;
+mod pipeline;
+
+use self::pipeline::Wiring;
+use crate::admin;
+use crate::args::Run;
+use crate::config::{self, Config, Mistakes};
+use crate::engine::follow::Drain;
+use crate::io::clock::Clock;
+use crate::io::fs::{StateDirectory, StateError};
+use crate::io::net;
+use crate::io::signal::Stop;
+use crate::source::container_output::{PodApi, wait_for_others};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Why the process ends with a failure.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration has mistakes.
+    #[error(transparent)]
+    Configuration(#[from] Mistakes),
+    /// A document cannot be read.
+    #[error("failed to read {}", .0.display())]
+    Read(PathBuf, #[source] std::io::Error),
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// There is no HTTP client.
+    #[error(transparent)]
+    Client(#[from] net::Error),
+    /// The process cannot listen to signals.
+    #[error("failed to listen to signals")]
+    Signals(#[source] std::io::Error),
+    /// There is no runtime.
+    #[error("failed to start the runtime")]
+    Runtime(#[source] std::io::Error),
+    /// A task ended that should not have.
+    #[error("the task {0:?} ended unexpectedly")]
+    Task(String),
+}
+
+impl Error {
+    /// The exit code, by the convention of sysexits.h.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Configuration(_) => 64,
+            Self::Read(..) | Self::State(_) => 69,
+            Self::Client(_) | Self::Signals(_) | Self::Runtime(_) | Self::Task(_) => 70,
+        }
+    }
+}
+
+/// What a task of the set was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// A pipeline, which ends when it is drained.
+    Pipeline(String),
+    /// The watch on the other containers, which ends when they have.
+    Others,
+    /// A task that serves pipelines and ends with them.
+    Helper(String),
+}
+
+/// Validates a document; `Ok` says that `run` would take it.
+pub fn check(file: &Path) -> Result<(), Error> {
+    let text = std::fs::read_to_string(file).map_err(|error| Error::Read(file.to_owned(), error))?;
+    Ok(config::check_document(&file.display().to_string(), &text)?)
+}
+
+/// Ships until it is told to stop.
+pub async fn run(args: Run, environment: config::Environment) -> Result<(), Error> {
+    let mut stop = Stop::new().map_err(Error::Signals)?;
+    let config = tokio::select! {
+        config = load::load(&args, &environment) => config?,
+        () = stop.asked() => return Ok(()),
+    };
+    let state = config
+        .state_directory
+        .as_deref()
+        .map(StateDirectory::lock)
+        .transpose()?
+        .map(Arc::new);
+    let (stopping, stopped) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    let wiring = Wiring {
+        clock: Clock::start(),
+        pod: &config.pod,
+        state,
+        how_to_drain: if config.classic {
+            Drain::UntilEnd
+        } else {
+            Drain::WhatIsThere
+        },
+        bundle: environment.get("SSL_CERT_FILE").map(PathBuf::from),
+        stopped,
+    };
+    let ports = wiring.start(&config.pipelines, &mut tasks)?;
+    spawn_helpers(&config, args.admin_port, ports, &mut tasks);
+    tracing::info!(
+        pipelines = config.pipelines.len(),
+        version = env!("CARGO_PKG_VERSION"),
+        "started"
+    );
+    supervise(config.pipelines.len(), &mut tasks, &stopping, &mut stop).await
+}
+
+fn spawn_helpers(config: &Config, port: u16, ports: admin::StatusPorts, tasks: &mut JoinSet<Ended>) {
+    tasks.spawn(async move {
+        admin::run(port, ports).await;
+        Ended::Helper("admin".to_owned())
+    });
+    if config.classic {
+        let api = PodApi::new(&config.pod);
+        tasks.spawn(async move {
+            wait_for_others(api).await;
+            Ended::Others
+        });
+    }
+}
+
+/// Waits for the end: all pipelines drained, a second signal, or a task that ended although it should not have.
+async fn supervise(
+    mut pipelines: usize,
+    tasks: &mut JoinSet<Ended>,
+    stopping: &watch::Sender<bool>,
+    stop: &mut Stop,
+) -> Result<(), Error> {
+    while pipelines > 0 {
+        let ended = tokio::select! {
+            () = stop.asked() => {
+                if stopping.send_replace(true) {
+                    tracing::warn!("told to stop twice, ending at once");
+                    return Ok(());
+                }
+                tracing::info!("told to stop, sending what is left");
+                continue;
+            }
+            Some(ended) = tasks.join_next() => ended,
+        };
+        let is_stopping = *stopping.borrow();
+        match ended {
+            Ok(Ended::Others) => {
+                tracing::info!("the other containers have ended, sending what is left");
+                stopping.send_replace(true);
+            }
+            Ok(Ended::Pipeline(_)) if is_stopping => pipelines -= 1,
+            // What serves a pipeline ends after it.
+            Ok(Ended::Helper(_)) if is_stopping => {}
+            Ok(Ended::Pipeline(name) | Ended::Helper(name)) => return Err(Error::Task(name)),
+            Err(error) => return Err(Error::Task(error.to_string())),
+        }
+    }
+    Ok(())
+}

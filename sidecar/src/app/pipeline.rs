@@ -1,0 +1,169 @@
+//! Starts a pipeline: its engine from its checkpoint, and the tasks of its sinks and containers.
+
+use super::{Ended, Error};
+use crate::admin::StatusPorts;
+use crate::config::{Pipeline, Pod, SourceKind};
+use crate::driver::{Driver, SinkPort, Verdicts};
+use crate::engine::checkpoint::Checkpoint;
+use crate::engine::follow::Drain;
+use crate::engine::outlets::StreamId;
+use crate::engine::{Engine, Start};
+use crate::io::clock::Clock;
+use crate::io::fs::StateDirectory;
+use crate::io::net::HttpClient;
+use crate::sink::{self, Transport};
+use crate::source::container_output::{self, PodApi, Question, Reply};
+use crate::source::files::OpenFiles;
+use futures::StreamExt;
+use futures::stream::SelectAll;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+/// What all pipelines are started with.
+pub(super) struct Wiring<'a> {
+    pub clock: Clock,
+    pub pod: &'a Pod,
+    pub state: Option<Arc<StateDirectory>>,
+    pub how_to_drain: Drain,
+    /// Certificates of authorities.
+    pub bundle: Option<PathBuf>,
+    pub stopped: watch::Receiver<bool>,
+}
+
+impl Wiring<'_> {
+    /// Starts every pipeline.
+    pub(super) fn start(
+        &self,
+        pipelines: &[Pipeline],
+        tasks: &mut JoinSet<Ended>,
+    ) -> Result<StatusPorts, Error> {
+        let mut client = None;
+        let mut ports = StatusPorts::new();
+        for pipeline in pipelines {
+            let (port, status) = mpsc::channel(1);
+            ports.push(port);
+            let engine = self.engine(pipeline);
+            let (questions, replies) = self.containers(pipeline, &engine, tasks);
+            let (sinks, verdicts) = self.sinks(pipeline, &mut client, tasks)?;
+            let driver = Driver {
+                name: pipeline.name.clone(),
+                engine,
+                clock: self.clock,
+                files: OpenFiles::new(files_of(pipeline)),
+                questions,
+                replies,
+                sinks,
+                verdicts,
+                state: self.state.clone(),
+                stop: self.stopped.clone(),
+                status,
+            };
+            let name = pipeline.name.clone();
+            tasks.spawn(async move {
+                driver.run().await;
+                Ended::Pipeline(name)
+            });
+        }
+        Ok(ports)
+    }
+
+    fn engine(&self, pipeline: &Pipeline) -> Engine {
+        let start = Start {
+            pod: self.pod,
+            checkpoint: self
+                .state
+                .as_ref()
+                .and_then(|state| checkpoint(state, &pipeline.name)),
+            persistent: self.state.is_some(),
+            how_to_drain: self.how_to_drain,
+            seed: fastrand::u64(..),
+        };
+        Engine::new(pipeline, start)
+    }
+
+    fn containers(
+        &self,
+        pipeline: &Pipeline,
+        engine: &Engine,
+        tasks: &mut JoinSet<Ended>,
+    ) -> (HashMap<StreamId, mpsc::Sender<Question>>, mpsc::Receiver<Reply>) {
+        let (replies, received) = mpsc::channel(1);
+        let mut questions = HashMap::new();
+        for stream in engine.output_streams() {
+            let (ask, asked) = mpsc::channel(4);
+            questions.insert(stream.id, ask);
+            let task = container_output::run(
+                PodApi::new(self.pod),
+                stream.id,
+                stream.container,
+                asked,
+                replies.clone(),
+            );
+            let name = format!("{}/containerOutput", pipeline.name);
+            tasks.spawn(async move {
+                task.await;
+                Ended::Helper(name)
+            });
+        }
+        (questions, received)
+    }
+
+    fn sinks(
+        &self,
+        pipeline: &Pipeline,
+        client: &mut Option<HttpClient>,
+        tasks: &mut JoinSet<Ended>,
+    ) -> Result<(Vec<SinkPort>, SelectAll<Verdicts>), Error> {
+        let mut ports = Vec::new();
+        let mut verdicts = SelectAll::new();
+        for (number, sink) in pipeline.sinks.iter().enumerate() {
+            let transport = Transport::new(sink, client, self.bundle.as_deref())?;
+            let (batches, queue) = mpsc::channel(1);
+            let (verdict, mut answers) = mpsc::channel(1);
+            ports.push(SinkPort {
+                name: sink.name.clone(),
+                batches,
+            });
+            let answers = futures::stream::poll_fn(move |context| answers.poll_recv(context));
+            verdicts.push(answers.map(move |verdict| (number, verdict)).boxed());
+            let name = format!("{}/{}", pipeline.name, sink.name);
+            tasks.spawn(async move {
+                sink::run(transport, queue, verdict).await;
+                Ended::Helper(name)
+            });
+        }
+        Ok((ports, verdicts))
+    }
+}
+
+fn files_of(pipeline: &Pipeline) -> Vec<crate::config::Files> {
+    let files = pipeline.sources.iter().filter_map(|source| match &source.kind {
+        SourceKind::Files(files) => Some(files.clone()),
+        SourceKind::ContainerOutput { .. } => None,
+    });
+    files.collect()
+}
+
+/// The last checkpoint. One that cannot be used is said and set aside: sending again is better than losing.
+fn checkpoint(state: &StateDirectory, pipeline: &str) -> Option<Checkpoint> {
+    let path = state.checkpoint(pipeline);
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            tracing::warn!(pipeline, %error, "the checkpoint cannot be read, starting from the beginning");
+            return None;
+        }
+    };
+    let parsed = Checkpoint::parse(&text, pipeline);
+    let unusable = |error: &_| {
+        tracing::warn!(pipeline, %error, "the checkpoint cannot be used, setting it aside and starting from the beginning");
+        if let Err(error) = std::fs::rename(&path, path.with_extension("unusable")) {
+            tracing::warn!(pipeline, %error, "the unusable checkpoint cannot be set aside, it will be overwritten");
+        }
+    };
+    parsed.inspect_err(unusable).ok()
+}

@@ -1,0 +1,224 @@
+//! From the environment and the configuration documents to a validated configuration. Pure.
+//!
+//! Guarantees: every mistake is reported at once, each with the name of the variable or field, its value and a remedy; what
+//! comes out needs no further check.
+
+mod document;
+mod environment;
+
+pub use self::document::{check_document, from_documents};
+pub use self::environment::from_environment;
+
+use logship_crd::agent_config::{Compression, Format, StartAt};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The environment as a map.
+pub type Environment = BTreeMap<String, String>;
+
+/// What `run` does.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Independent pipelines, at least one.
+    pub pipelines: Vec<Pipeline>,
+    /// Where checkpoints and rejected records lie; none: nothing is kept.
+    pub state_directory: Option<PathBuf>,
+    /// The pod that we are in.
+    pub pod: Pod,
+    /// We are a classic container that has to end when the others have ended.
+    pub classic: bool,
+}
+
+/// The pod that we are in, as far as it is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pod {
+    /// `metadata.name`.
+    pub name: Option<String>,
+    /// `metadata.namespace`.
+    pub namespace: Option<String>,
+    /// Name of the node.
+    pub node: Option<String>,
+}
+
+/// One resource.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    /// Unique among the pipelines; names its files in the state directory.
+    pub name: String,
+    /// The `LogShipping`, where there is one.
+    pub resource: Option<String>,
+    /// Its generation.
+    pub generation: i64,
+    /// Where records come from.
+    pub sources: Vec<Source>,
+    /// Where each record goes.
+    pub sinks: Vec<Sink>,
+    /// The longest time that a drain takes.
+    pub drain: Duration,
+}
+
+/// A named source.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Unique in its pipeline.
+    pub name: String,
+    /// What kind, with its settings.
+    pub kind: SourceKind,
+}
+
+/// Kinds of sources.
+#[derive(Debug, Clone)]
+pub enum SourceKind {
+    /// Files of a directory.
+    Files(Files),
+    /// Output of containers of the own pod; empty: of the default one.
+    ContainerOutput {
+        /// Names of containers.
+        containers: Vec<String>,
+    },
+}
+
+/// Files of a directory.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// As we see it.
+    pub directory: PathBuf,
+    /// On the base name, unanchored.
+    pub pattern: regex::bytes::Regex,
+    /// Between two listings.
+    pub scan_interval: Duration,
+    /// In files that were there before the first start.
+    pub start_at: StartAt,
+    /// Make the directory if it is missing.
+    pub create: bool,
+}
+
+/// A named sink.
+#[derive(Debug, Clone)]
+pub struct Sink {
+    /// Unique in its pipeline.
+    pub name: String,
+    /// Bytes of a batch.
+    pub batch_bytes: usize,
+    /// Age of a batch.
+    pub batch_age: Duration,
+    /// What kind, with its settings.
+    pub kind: SinkKind,
+}
+
+/// Kinds of sinks.
+#[derive(Debug, Clone)]
+pub enum SinkKind {
+    /// Our standard output.
+    Stdout(Format),
+    /// A file.
+    File {
+        /// Absolute.
+        path: PathBuf,
+        /// Form of a record.
+        format: Format,
+    },
+    /// An HTTP endpoint.
+    Http(Http),
+}
+
+/// An HTTP endpoint.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// Absolute, http or https.
+    pub url: http::Uri,
+    /// Sent with each request.
+    pub headers: http::HeaderMap,
+    /// Of the body.
+    pub compression: Compression,
+    /// Of a request.
+    pub timeout: Duration,
+}
+
+impl Sink {
+    /// Form of the records.
+    pub fn format(&self) -> Format {
+        match &self.kind {
+            SinkKind::Stdout(format) | SinkKind::File { format, .. } => *format,
+            SinkKind::Http(_) => Format::Json,
+        }
+    }
+}
+
+impl Config {
+    /// Whether something of this configuration talks to the Kubernetes API.
+    pub fn needs_api(&self) -> bool {
+        let mut sources = self.pipelines.iter().flat_map(|pipeline| &pipeline.sources);
+        self.classic || sources.any(|source| matches!(source.kind, SourceKind::ContainerOutput { .. }))
+    }
+}
+
+/// One mistake.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Mistake {
+    /// A variable is needed and absent or empty.
+    #[error("{variable} is {}; set it to {remedy}", if *.empty { "empty" } else { "not set" })]
+    Missing {
+        /// Name of the variable.
+        variable: &'static str,
+        /// It is there but empty.
+        empty: bool,
+        /// What it should be.
+        remedy: &'static str,
+    },
+    /// A variable or field has a value that it cannot have.
+    #[error("{place} is {value:?}: {problem}; {remedy}")]
+    Invalid {
+        /// Name of the variable or path of the field.
+        place: String,
+        /// Its value.
+        value: String,
+        /// Why not.
+        problem: String,
+        /// What it should be.
+        remedy: &'static str,
+    },
+    /// A document is not what the operator writes.
+    #[error("{document}: {problem} at line {line} column {column}")]
+    Malformed {
+        /// Name of the document.
+        document: String,
+        /// Why not.
+        problem: String,
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+    },
+}
+
+/// Every mistake that was found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct Mistakes(pub Vec<Mistake>);
+
+fn pattern(place: &str, text: &str, mistakes: &mut Vec<Mistake>) -> Option<regex::bytes::Regex> {
+    let compiled = regex::bytes::RegexBuilder::new(text).size_limit(1 << 20).build();
+    let mistake = |error: regex::Error| Mistake::Invalid {
+        place: place.to_owned(),
+        value: text.to_owned(),
+        problem: error
+            .to_string()
+            .lines()
+            .last()
+            .unwrap_or_default()
+            .trim()
+            .to_owned(),
+        remedy: "write a regular expression that is searched in the base name, for example .+\\.log",
+    };
+    compiled.map_err(|error| mistakes.push(mistake(error))).ok()
+}
+
+/// A variable that may be absent; empty counts as absent.
+fn optional(environment: &Environment, name: &str) -> Option<String> {
+    environment.get(name).filter(|value| !value.is_empty()).cloned()
+}
+
+#[cfg(test)]
+mod tests;

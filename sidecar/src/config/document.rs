@@ -1,0 +1,321 @@
+//! The documents that the operator writes.
+
+use super::environment::{is_classic, pod, require_pod};
+use super::{
+    Config, Environment, Files, Http, Mistake, Mistakes, Pipeline, Sink, SinkKind, Source, SourceKind,
+    pattern,
+};
+use logship_crd::agent_config::{self, AgentConfig, FilesSource, HttpSink};
+use logship_crd::names;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Batches are kept in memory, so no document may ask for more than this.
+const BATCH_BYTES_MAX: u64 = 16 << 20;
+
+/// Directories as we see them, by `<resource>/<source>`.
+type Directories = BTreeMap<String, PathBuf>;
+
+/// Every document by its name, the environment that says what differs from pod to pod, and where the state volume is.
+pub fn from_documents(
+    environment: &Environment,
+    documents: &[(String, String)],
+    state: &Path,
+) -> Result<Config, Mistakes> {
+    let mut mistakes = Vec::new();
+    let directories = directories(environment, &mut mistakes);
+    let parsed = documents
+        .iter()
+        .filter_map(|(name, text)| pipeline(name, text, &directories, state, &mut mistakes));
+    let pipelines: Vec<Pipeline> = parsed.collect();
+    one_name_each(
+        "name",
+        pipelines.iter().map(|pipeline| pipeline.name.as_str()),
+        &mut mistakes,
+    );
+    let config = Config {
+        pipelines,
+        state_directory: Some(state.to_owned()),
+        pod: pod(environment),
+        classic: is_classic(environment),
+    };
+    if config.needs_api() {
+        require_pod(environment, &mut mistakes);
+    }
+    if mistakes.is_empty() {
+        Ok(config)
+    } else {
+        Err(Mistakes(mistakes))
+    }
+}
+
+/// Validates one document as `run` would.
+pub fn check_document(name: &str, text: &str) -> Result<(), Mistakes> {
+    let mut mistakes = Vec::new();
+    pipeline(
+        name,
+        text,
+        &Directories::new(),
+        Path::new(names::STATE_PATH),
+        &mut mistakes,
+    );
+    if mistakes.is_empty() {
+        Ok(())
+    } else {
+        Err(Mistakes(mistakes))
+    }
+}
+
+fn directories(environment: &Environment, mistakes: &mut Vec<Mistake>) -> Directories {
+    let Some(text) = environment.get(names::ENV_DIRECTORIES) else {
+        return Directories::new();
+    };
+    serde_json::from_str(text).unwrap_or_else(|error| {
+        mistakes.push(Mistake::Invalid {
+            place: names::ENV_DIRECTORIES.to_owned(),
+            value: text.clone(),
+            problem: error.to_string(),
+            remedy: "write a JSON object from <resource>/<source> to a directory",
+        });
+        Directories::new()
+    })
+}
+
+fn pipeline(
+    document: &str,
+    text: &str,
+    directories: &Directories,
+    state: &Path,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<Pipeline> {
+    let parsed: AgentConfig = match serde_json::from_str(text) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            mistakes.push(malformed(document, &error));
+            return None;
+        }
+    };
+    let AgentConfig {
+        version,
+        name,
+        generation,
+        sources,
+        sinks,
+        drain_ms,
+    } = parsed;
+    let found_before = mistakes.len();
+    let place = |field: &str| format!("{document}: {field}");
+    if version != agent_config::VERSION {
+        mistakes.push(invalid(
+            place("version"),
+            &version,
+            "unknown version",
+            "use an operator and a sidecar of one release",
+        ));
+    }
+    for (field, count) in [("sources", sources.len()), ("sinks", sinks.len())] {
+        if count == 0 {
+            mistakes.push(invalid(place(field), &"[]", "empty", "at least one is needed"));
+        }
+    }
+    if !is_file_name(&name) {
+        mistakes.push(invalid(
+            place("name"),
+            &name,
+            "not the name of an object",
+            "use the name of the LogShipping",
+        ));
+    }
+    one_name_each(
+        &place("sources"),
+        sources.iter().map(|source| source.name.as_str()),
+        mistakes,
+    );
+    one_name_each(
+        &place("sinks"),
+        sinks.iter().map(|sink| sink.name.as_str()),
+        mistakes,
+    );
+    let sources: Vec<_> = sources
+        .into_iter()
+        .filter_map(|source| {
+            let place = place(&format!("sources[{}]", source.name));
+            self::source(&place, &name, source, directories, mistakes)
+        })
+        .collect();
+    let sinks: Vec<_> = sinks
+        .into_iter()
+        .filter_map(|sink| self::sink(&place(&format!("sinks[{}]", sink.name)), sink, state, mistakes))
+        .collect();
+    let drain = Duration::from_millis(drain_ms);
+    (mistakes.len() == found_before).then(|| {
+        let resource = Some(name.clone());
+        Pipeline {
+            name,
+            resource,
+            generation,
+            sources,
+            sinks,
+            drain,
+        }
+    })
+}
+
+fn source(
+    place: &str,
+    resource: &str,
+    source: agent_config::Source,
+    directories: &Directories,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<Source> {
+    let agent_config::Source { name, kind } = source;
+    let kind = match kind {
+        agent_config::SourceKind::Files(FilesSource {
+            directory: _,
+            pattern: text,
+            scan_interval_ms,
+            start_at,
+        }) => {
+            if scan_interval_ms == 0 {
+                let place = format!("{place}.files.scanIntervalMs");
+                mistakes.push(invalid(place, &0, "never scans", "write at least 1"));
+            }
+            let directory = directories.get(&format!("{resource}/{name}")).cloned();
+            SourceKind::Files(Files {
+                directory: directory.unwrap_or_else(|| names::logs_path(resource, &name).into()),
+                pattern: pattern(&format!("{place}.files.pattern"), &text, mistakes)?,
+                scan_interval: Duration::from_millis(scan_interval_ms.max(1)),
+                start_at,
+                create: false,
+            })
+        }
+        agent_config::SourceKind::ContainerOutput(output) => SourceKind::ContainerOutput {
+            containers: output.containers,
+        },
+    };
+    Some(Source { name, kind })
+}
+
+fn sink(place: &str, sink: agent_config::Sink, state: &Path, mistakes: &mut Vec<Mistake>) -> Option<Sink> {
+    let agent_config::Sink { name, batch, kind } = sink;
+    if !(1..=BATCH_BYTES_MAX).contains(&batch.max_bytes) {
+        let place = format!("{place}.batch.maxBytes");
+        mistakes.push(invalid(
+            place,
+            &batch.max_bytes,
+            "out of bounds",
+            "write 1 to 16777216",
+        ));
+    }
+    let kind = match kind {
+        agent_config::SinkKind::Stdout(stdout) => SinkKind::Stdout(stdout.format),
+        agent_config::SinkKind::File(file) => {
+            let relative = Path::new(&file.path);
+            if relative
+                .components()
+                .any(|part| part == std::path::Component::ParentDir)
+                || file.path.is_empty()
+            {
+                let place = format!("{place}.file.path");
+                mistakes.push(invalid(
+                    place,
+                    &file.path,
+                    "leaves the state volume",
+                    "write a path without '..'",
+                ));
+            }
+            SinkKind::File {
+                path: state.join(relative),
+                format: file.format,
+            }
+        }
+        agent_config::SinkKind::Http(http) => SinkKind::Http(self::http(place, http, mistakes)?),
+    };
+    let batch_bytes = usize::try_from(batch.max_bytes.min(BATCH_BYTES_MAX)).expect("bounded above");
+    Some(Sink {
+        name,
+        batch_bytes,
+        batch_age: Duration::from_millis(batch.max_age_ms),
+        kind,
+    })
+}
+
+fn http(place: &str, sink: HttpSink, mistakes: &mut Vec<Mistake>) -> Option<Http> {
+    let HttpSink {
+        url: text,
+        headers: texts,
+        compression,
+        timeout_ms,
+    } = sink;
+    let url = text.parse::<http::Uri>().ok();
+    let url = url.filter(|url| matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some());
+    if url.is_none() {
+        mistakes.push(invalid(
+            format!("{place}.http.url"),
+            &text,
+            "not an absolute URL",
+            "write http://… or https://…",
+        ));
+    }
+    let mut headers = http::HeaderMap::new();
+    for (name, value) in texts {
+        if let (Ok(name), Ok(value)) = (name.parse::<http::HeaderName>(), value.parse()) {
+            headers.insert(name, value);
+        } else {
+            let place = format!("{place}.http.headers[{name}]");
+            mistakes.push(invalid(
+                place,
+                &value,
+                "not a header",
+                "write visible ASCII characters",
+            ));
+        }
+    }
+    Some(Http {
+        url: url?,
+        headers,
+        compression,
+        timeout: Duration::from_millis(timeout_ms.max(1)),
+    })
+}
+
+fn one_name_each<'a>(place: &str, names: impl Iterator<Item = &'a str>, mistakes: &mut Vec<Mistake>) {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            mistakes.push(invalid(
+                place.to_owned(),
+                &name,
+                "used twice",
+                "give each its own name",
+            ));
+        }
+    }
+}
+
+/// The name is part of file names in the state directory.
+fn is_file_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    !name.is_empty() && name.len() <= 253 && name.bytes().all(allowed) && !name.starts_with('.')
+}
+
+fn invalid(place: String, value: &dyn ToString, problem: &str, remedy: &'static str) -> Mistake {
+    Mistake::Invalid {
+        place,
+        value: value.to_string(),
+        problem: problem.to_owned(),
+        remedy,
+    }
+}
+
+fn malformed(document: &str, error: &serde_json::Error) -> Mistake {
+    let text = error.to_string();
+    let problem = text.split(" at line ").next().unwrap_or_default().to_owned();
+    Mistake::Malformed {
+        document: document.to_owned(),
+        problem,
+        line: error.line(),
+        column: error.column(),
+    }
+}

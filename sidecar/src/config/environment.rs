@@ -1,0 +1,161 @@
+//! The mode without documents: two older sidecars configured by environment variables alone.
+
+use super::{
+    Config, Environment, Files, Mistake, Mistakes, Pipeline, Pod, Sink, SinkKind, Source, SourceKind,
+};
+use super::{optional, pattern};
+use logship_crd::agent_config::{Format, StartAt};
+use logship_crd::names::{
+    ENV_CLASSIC, ENV_LOG_DIRECTORY, ENV_LOG_FILE_PATTERN, ENV_LOG_SCAN_INTERVAL, ENV_LOG_STATE_DIRECTORY,
+    ENV_NODE_NAME, ENV_POD_NAME, ENV_POD_NAMESPACE,
+};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The time that a drain takes at most where no document says it.
+const DRAIN: Duration = Duration::from_secs(10);
+const BATCH_BYTES: usize = 64 << 10;
+const BATCH_AGE: Duration = Duration::from_millis(100);
+const SCAN_SECONDS_MAX: u64 = 86_400;
+
+/// The configuration that the variables say. Any `LOG_*` variable asks for the directory scanner, any `POD_*` variable alone
+/// for container output; nothing at all is answered with the scanner's needs.
+pub fn from_environment(environment: &Environment) -> Result<Config, Mistakes> {
+    let scanner = [ENV_LOG_DIRECTORY, ENV_LOG_FILE_PATTERN, ENV_LOG_SCAN_INTERVAL];
+    let follower = [ENV_POD_NAME, ENV_POD_NAMESPACE];
+    let is_set = |name: &&str| environment.contains_key(*name);
+    let mut mistakes = Vec::new();
+    let source = if !scanner.iter().any(is_set) && follower.iter().any(is_set) {
+        container_output(environment, &mut mistakes)
+    } else {
+        directory(environment, &mut mistakes)
+    };
+    let Some(source) = source.filter(|_| mistakes.is_empty()) else {
+        return Err(Mistakes(mistakes));
+    };
+    let sink = Sink {
+        name: "stdout".to_owned(),
+        batch_bytes: BATCH_BYTES,
+        batch_age: BATCH_AGE,
+        kind: SinkKind::Stdout(Format::Text),
+    };
+    let pipeline = Pipeline {
+        name: "environment".to_owned(),
+        resource: None,
+        generation: 0,
+        sources: vec![source],
+        sinks: vec![sink],
+        drain: DRAIN,
+    };
+    Ok(Config {
+        pipelines: vec![pipeline],
+        state_directory: optional(environment, ENV_LOG_STATE_DIRECTORY).map(PathBuf::from),
+        pod: pod(environment),
+        classic: is_classic(environment),
+    })
+}
+
+pub(super) fn pod(environment: &Environment) -> Pod {
+    let value = |name| optional(environment, name);
+    Pod {
+        name: value(ENV_POD_NAME),
+        namespace: value(ENV_POD_NAMESPACE),
+        node: value(ENV_NODE_NAME),
+    }
+}
+
+pub(super) fn is_classic(environment: &Environment) -> bool {
+    environment.get(ENV_CLASSIC).is_some_and(|value| value == "true")
+}
+
+/// A variable that has to be there.
+pub(super) fn required(
+    environment: &Environment,
+    variable: &'static str,
+    remedy: &'static str,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<String> {
+    let value = optional(environment, variable);
+    if value.is_none() {
+        mistakes.push(Mistake::Missing {
+            variable,
+            empty: environment.contains_key(variable),
+            remedy,
+        });
+    }
+    value
+}
+
+/// The two variables without which the pod cannot be found in the API.
+pub(super) fn require_pod(environment: &Environment, mistakes: &mut Vec<Mistake>) {
+    required(
+        environment,
+        ENV_POD_NAME,
+        "the pod's name, by the downward API (metadata.name)",
+        mistakes,
+    );
+    required(
+        environment,
+        ENV_POD_NAMESPACE,
+        "the pod's namespace, by the downward API (metadata.namespace)",
+        mistakes,
+    );
+}
+
+fn container_output(environment: &Environment, mistakes: &mut Vec<Mistake>) -> Option<Source> {
+    require_pod(environment, mistakes);
+    let kind = SourceKind::ContainerOutput {
+        containers: Vec::new(),
+    };
+    mistakes.is_empty().then(|| Source {
+        name: "stdout".to_owned(),
+        kind,
+    })
+}
+
+fn directory(environment: &Environment, mistakes: &mut Vec<Mistake>) -> Option<Source> {
+    let directory = required(
+        environment,
+        ENV_LOG_DIRECTORY,
+        "the directory with the log files, for example /logs",
+        mistakes,
+    );
+    let text = required(
+        environment,
+        ENV_LOG_FILE_PATTERN,
+        "a regular expression on the files' base names, for example .+\\.log",
+        mistakes,
+    );
+    let compiled = text.and_then(|text| pattern(ENV_LOG_FILE_PATTERN, &text, mistakes));
+    let interval = required(
+        environment,
+        ENV_LOG_SCAN_INTERVAL,
+        "whole seconds between two scans, for example 10",
+        mistakes,
+    );
+    let scan_interval = interval.and_then(|text| seconds(text, mistakes));
+    let files = Files {
+        directory: PathBuf::from(directory?),
+        pattern: compiled?,
+        scan_interval: scan_interval?,
+        start_at: StartAt::Beginning,
+        create: true,
+    };
+    Some(Source {
+        name: "files".to_owned(),
+        kind: SourceKind::Files(files),
+    })
+}
+
+fn seconds(text: String, mistakes: &mut Vec<Mistake>) -> Option<Duration> {
+    if let Ok(seconds @ 1..=SCAN_SECONDS_MAX) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    mistakes.push(Mistake::Invalid {
+        place: ENV_LOG_SCAN_INTERVAL.to_owned(),
+        value: text,
+        problem: "not a whole number of seconds from 1 to 86400".to_owned(),
+        remedy: "write for example 10",
+    });
+    None
+}

@@ -1,0 +1,90 @@
+use super::*;
+use std::path::Path;
+
+fn environment(pairs: &[(&str, &str)]) -> Environment {
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+fn document(sinks: &str) -> Vec<(String, String)> {
+    let text = format!(
+        r#"{{"version":1,"name":"shop","generation":1,"drainMs":1000,
+            "sources":[{{"name":"access","files":{{"directory":"/var/log","pattern":"x","scanIntervalMs":1000,"startAt":"End"}}}}],
+            "sinks":[{sinks}]}}"#
+    );
+    vec![("shop.json".to_owned(), text)]
+}
+
+const STDOUT: &str = r#"{"name":"out","batch":{"maxBytes":1024,"maxAgeMs":1},"stdout":{"format":"json"}}"#;
+
+#[test]
+fn pod_variables_alone_follow_the_container_output_as_text() {
+    let config = from_environment(&environment(&[("POD_NAME", "p"), ("POD_NAMESPACE", "n")])).unwrap();
+    assert!(config.needs_api());
+    assert!(matches!(
+        config.pipelines[0].sinks[0].kind,
+        SinkKind::Stdout(Format::Text)
+    ));
+}
+
+#[test]
+fn log_variables_beside_pod_variables_scan_the_directory() {
+    let pairs = [
+        ("POD_NAME", "p"),
+        ("LOG_DIRECTORY", "/l"),
+        ("LOG_FILE_PATTERN", "x"),
+        ("LOG_SCAN_INTERVAL", "10"),
+    ];
+    let config = from_environment(&environment(&pairs)).unwrap();
+    assert!(!config.needs_api());
+    let SourceKind::Files(files) = &config.pipelines[0].sources[0].kind else {
+        panic!("no files source")
+    };
+    assert_eq!(
+        (files.scan_interval, files.create),
+        (Duration::from_secs(10), true)
+    );
+}
+
+#[test]
+fn directory_comes_from_the_environment_else_from_the_names() {
+    let check = |environment: &Environment, expected: &str| {
+        let config = from_documents(environment, &document(STDOUT), Path::new("/state")).unwrap();
+        let SourceKind::Files(files) = &config.pipelines[0].sources[0].kind else {
+            panic!("no files source")
+        };
+        assert_eq!(files.directory, Path::new(expected));
+    };
+    check(&environment(&[]), "/logs/shop/access");
+    check(
+        &environment(&[("LOGSHIP_DIRECTORIES", r#"{"shop/access":"/x"}"#)]),
+        "/x",
+    );
+}
+
+#[test]
+fn every_mistake_of_a_document_is_reported() {
+    let sinks = r#"{"name":"a","batch":{"maxBytes":0,"maxAgeMs":1},"http":{"url":"ftp://x","compression":"gzip","timeoutMs":1}},
+                   {"name":"a","batch":{"maxBytes":1,"maxAgeMs":1},"file":{"path":"../x","format":"text"}}"#;
+    let Mistakes(mistakes) =
+        from_documents(&environment(&[]), &document(sinks), Path::new("/state")).unwrap_err();
+    let text = Mistakes(mistakes.clone()).to_string();
+    assert_eq!(mistakes.len(), 4, "{text}");
+    for expected in [
+        "batch.maxBytes",
+        "ftp://x",
+        "used twice",
+        "leaves the state volume",
+    ] {
+        assert!(text.contains(expected), "{text}");
+    }
+}
+
+#[test]
+fn unknown_fields_are_errors() {
+    let documents = document(&STDOUT.replace("\"format\"", "\"colour\":1,\"format\""));
+    let mistakes = from_documents(&environment(&[]), &documents, Path::new("/state")).unwrap_err();
+    assert!(mistakes.to_string().contains("colour"), "{mistakes}");
+}

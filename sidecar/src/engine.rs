@@ -1,0 +1,485 @@
+//! The engine of one pipeline: from what the shell observed to what it should do next. No clock, no file, no socket.
+//!
+//! [`Engine::handle`] takes an observation, [`Engine::poll`] gives out the next thing to do, [`Engine::next_deadline`] says when to
+//! poll although nothing was observed. The shell does what it is told and reports back; each output that asks for something
+//! is answered by exactly one input.
+//!
+//! Guarantees: nothing is read while a sink has no room, so memory is bounded by the batches; a position is saved only when
+//! every sink has settled all records before it; a slow or failing sink repeats its own batches and disturbs no other.
+
+pub mod batch;
+pub mod checkpoint;
+pub mod follow;
+pub mod framer;
+pub mod outlets;
+pub mod report;
+pub mod resume;
+pub mod retry;
+pub mod status;
+pub mod tail;
+
+use self::batch::{Lane, LaneSettings, Rejected};
+use self::checkpoint::Checkpoint;
+use self::follow::{Answer, Ask, Drain, Follow};
+use self::outlets::{Outlets, StreamId};
+use self::report::Report;
+use self::tail::{Chunk, Entry, Look, Tail, TailSettings};
+use crate::config::{Pipeline, Pod, SourceKind};
+use crate::sink::encode::Labels;
+use crate::sink::verdict::Verdict;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Monotonic time since the process started.
+pub type Tick = Duration;
+
+/// Longer records are truncated.
+pub const RECORD_BYTES_MAX: usize = 1 << 20;
+/// Settled positions are saved at most this often.
+const SAVE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// What the shell observed.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The answer to [`Output::List`].
+    Listed {
+        source: usize,
+        listing: Result<Vec<Entry>, String>,
+    },
+    /// The answer to [`Output::Open`].
+    Opened { file: StreamId, look: Look<'a> },
+    /// The other answer to [`Output::Open`] and [`Output::Read`].
+    FileFailed { file: StreamId, error: String },
+    /// The answer to [`Output::Read`].
+    Chunk { file: StreamId, chunk: Chunk<'a> },
+    /// The kernel told of a change in the directory of a source, or of all.
+    Changed { source: Option<usize>, names: bool },
+    /// A part of the answer to [`Output::Ask`].
+    Answer {
+        stream: StreamId,
+        question: u64,
+        answer: Answer<'a>,
+    },
+    /// The answer to [`Output::Send`].
+    Settled { sink: usize, verdict: Verdict },
+    /// The checkpoint could not be written.
+    SaveFailed,
+    /// Send what is there, then finish.
+    Drain,
+}
+
+/// What the shell should do.
+#[derive(Debug)]
+pub enum Output {
+    /// List the regular files of the source's directory whose name matches or whose inode is wanted.
+    List { source: usize, wanted: Vec<u64> },
+    /// Open a file of the source's directory.
+    Open {
+        source: usize,
+        file: StreamId,
+        name: String,
+    },
+    /// Read from an open file.
+    Read {
+        file: StreamId,
+        offset: u64,
+        look_at_head: bool,
+    },
+    /// Close an open file.
+    Close { file: StreamId },
+    /// Ask the API; a running question of the same stream is dropped.
+    Ask {
+        stream: StreamId,
+        question: u64,
+        ask: Ask,
+    },
+    /// Send a batch.
+    Send { sink: usize, body: Bytes },
+    /// Keep a record that the sink refused.
+    Reject { sink: usize, rejected: Rejected },
+    /// Write the checkpoint.
+    Save(Vec<u8>),
+    /// Tell people.
+    Report(Report),
+    /// Nothing follows. `drained`: everything was sent; otherwise the drain time is over.
+    Finished { drained: bool },
+}
+
+/// A container's output that the shell provides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputStream {
+    /// Its number.
+    pub id: StreamId,
+    /// The container, or the pod's default one.
+    pub container: Option<String>,
+}
+
+#[derive(Debug)]
+struct FileSource {
+    name: String,
+    tail: Tail,
+}
+
+#[derive(Debug)]
+struct OutputSource {
+    name: String,
+    container: Option<String>,
+    follow: Follow,
+}
+
+/// The engine of one pipeline.
+#[derive(Debug)]
+pub struct Engine {
+    name: String,
+    generation: i64,
+    sink_names: Vec<String>,
+    files: Vec<FileSource>,
+    streams: Vec<OutputSource>,
+    outlets: Outlets,
+    todo: VecDeque<Output>,
+    next_id: StreamId,
+    random: fastrand::Rng,
+    /// Whether positions changed since the last save; none: nothing is ever saved.
+    unsaved: Option<bool>,
+    next_save: Tick,
+    drain_time: Duration,
+    drain_until: Option<Tick>,
+    how_to_drain: Drain,
+    finished: bool,
+}
+
+/// What an engine is made of besides its pipeline.
+#[derive(Debug)]
+pub struct Start<'a> {
+    /// The pod that the records are labelled with.
+    pub pod: &'a Pod,
+    /// Where the last run ended.
+    pub checkpoint: Option<Checkpoint>,
+    /// Whether checkpoints are written.
+    pub persistent: bool,
+    /// How container output ends.
+    pub how_to_drain: Drain,
+    /// Of the random numbers in the waiting times.
+    pub seed: u64,
+}
+
+impl Engine {
+    /// An engine that has done nothing yet. Sources are numbered in the order of `pipeline.sources`, sinks likewise.
+    pub fn new(pipeline: &Pipeline, start: Start<'_>) -> Self {
+        let Start {
+            pod,
+            checkpoint,
+            persistent,
+            how_to_drain,
+            seed,
+        } = start;
+        let lanes = pipeline.sinks.iter().map(|sink| {
+            Lane::new(LaneSettings {
+                format: sink.format(),
+                bytes_max: sink.batch_bytes,
+                age_max: sink.batch_age,
+            })
+        });
+        let mut engine = Self {
+            name: pipeline.name.clone(),
+            generation: pipeline.generation,
+            sink_names: pipeline.sinks.iter().map(|sink| sink.name.clone()).collect(),
+            files: Vec::new(),
+            streams: Vec::new(),
+            outlets: Outlets::new(lanes.collect()),
+            todo: VecDeque::new(),
+            next_id: 0,
+            random: fastrand::Rng::with_seed(seed),
+            unsaved: persistent.then_some(false),
+            next_save: Tick::ZERO,
+            drain_time: pipeline.drain,
+            drain_until: None,
+            how_to_drain,
+            finished: false,
+        };
+        for source in &pipeline.sources {
+            let labels = Labels {
+                source: source.name.clone(),
+                resource: pipeline.resource.clone(),
+                namespace: pod.namespace.clone(),
+                pod: pod.name.clone(),
+                node: pod.node.clone(),
+                ..Labels::default()
+            };
+            engine.add_source(&source.name, &source.kind, labels, checkpoint.as_ref());
+        }
+        engine
+    }
+
+    /// The container outputs that the shell has to provide.
+    pub fn output_streams(&self) -> Vec<OutputStream> {
+        let stream = |source: &OutputSource| OutputStream {
+            id: source.follow.id(),
+            container: source.container.clone(),
+        };
+        self.streams.iter().map(stream).collect()
+    }
+
+    /// Whether container output may be handed in: every sink has room.
+    pub fn has_room(&self) -> bool {
+        self.outlets.have_room()
+    }
+
+    /// Takes an observation.
+    pub fn handle(&mut self, now: Tick, input: Input<'_>) {
+        match input {
+            Input::Listed { source, listing } => self.listed(now, source, listing),
+            Input::Opened { file, look } => {
+                let report = self
+                    .files
+                    .iter_mut()
+                    .find_map(|source| source.tail.opened(file, look));
+                // Where a file begins is part of the checkpoint: `startAt: End` must hold across a crash.
+                self.unsaved = self.unsaved.map(|_| true);
+                self.report(report);
+            }
+            Input::FileFailed { file, error } => {
+                let report = self
+                    .files
+                    .iter_mut()
+                    .find_map(|source| source.tail.failed(file, error.clone()));
+                self.report(report);
+            }
+            Input::Chunk { file, chunk } => {
+                let outlets = &mut self.outlets;
+                let report = self
+                    .files
+                    .iter_mut()
+                    .find_map(|source| source.tail.chunk(now, file, &chunk, outlets));
+                self.report(report);
+            }
+            Input::Changed { source, names } => {
+                let all = self.files.iter_mut().enumerate();
+                all.filter(|(index, _)| source.is_none_or(|source| source == *index))
+                    .for_each(|(_, source)| source.tail.changed(now, names));
+            }
+            Input::Answer {
+                stream,
+                question,
+                answer,
+            } => {
+                let random = self.random.f64();
+                let source = self
+                    .streams
+                    .iter_mut()
+                    .find(|source| source.follow.id() == stream);
+                let outlets = &mut self.outlets;
+                let report =
+                    source.and_then(|source| source.follow.answer(now, question, answer, random, outlets));
+                self.report(report);
+            }
+            Input::Settled { sink, verdict } => self.settled(now, sink, verdict),
+            Input::SaveFailed => self.unsaved = self.unsaved.map(|_| true),
+            Input::Drain => self.drain(now),
+        }
+        self.take_positions();
+    }
+
+    /// The next thing to do, if there is one now.
+    pub fn poll(&mut self, now: Tick) -> Option<Output> {
+        if self.finished {
+            return None;
+        }
+        let output = self
+            .todo
+            .pop_front()
+            .or_else(|| {
+                self.files
+                    .iter_mut()
+                    .find_map(|source| source.tail.poll(now, &mut self.outlets))
+            })
+            .or_else(|| self.streams.iter_mut().find_map(|source| source.follow.poll(now)))
+            .or_else(|| self.next_send(now))
+            .or_else(|| self.next_save(now))
+            .or_else(|| self.next_read());
+        self.take_positions();
+        output.or_else(|| self.finish(now))
+    }
+
+    /// When to poll although nothing was observed.
+    pub fn next_deadline(&self) -> Option<Tick> {
+        let files = self.files.iter().filter_map(|source| source.tail.deadline());
+        let streams = self.streams.iter().filter_map(|source| source.follow.deadline());
+        let lanes = self.outlets.lanes.iter().filter_map(Lane::deadline);
+        let save = (self.unsaved == Some(true)).then_some(self.next_save);
+        files
+            .chain(streams)
+            .chain(lanes)
+            .chain(save)
+            .chain(self.drain_until)
+            .min()
+    }
+
+    fn add_source(&mut self, name: &str, kind: &SourceKind, labels: Labels, checkpoint: Option<&Checkpoint>) {
+        match kind {
+            SourceKind::Files(files) => {
+                let known = checkpoint
+                    .and_then(|checkpoint| checkpoint.files.get(name))
+                    .cloned();
+                let (scan_interval, start_at) = (files.scan_interval, files.start_at);
+                let settings = TailSettings {
+                    scan_interval,
+                    start_at,
+                    labels,
+                };
+                let tail = Tail::new(self.files.len(), settings, known);
+                self.files.push(FileSource {
+                    name: name.to_owned(),
+                    tail,
+                });
+            }
+            SourceKind::ContainerOutput { containers } => {
+                let known = checkpoint
+                    .and_then(|checkpoint| checkpoint.containers.get(name))
+                    .cloned()
+                    .unwrap_or_default();
+                let chosen = containers.iter().cloned().map(Some);
+                let default = containers.is_empty().then_some(None);
+                for container in chosen.chain(default) {
+                    self.next_id += 1;
+                    let known = known.clone().into_iter();
+                    let known =
+                        known.filter(|(name, _)| container.as_ref().is_none_or(|wanted| wanted == name));
+                    let follow = Follow::new(self.next_id, labels.clone(), known.collect());
+                    self.streams.push(OutputSource {
+                        name: name.to_owned(),
+                        container,
+                        follow,
+                    });
+                }
+            }
+        }
+    }
+
+    fn listed(&mut self, now: Tick, source: usize, listing: Result<Vec<Entry>, String>) {
+        let Some(FileSource { tail, .. }) = self.files.get_mut(source) else {
+            return;
+        };
+        let reports = match listing {
+            Ok(entries) => tail.listed(now, entries, &mut self.next_id),
+            Err(error) => tail.listing_failed(now, &error).into_iter().collect(),
+        };
+        // That the source has run is part of the checkpoint.
+        self.unsaved = self.unsaved.map(|unsaved| unsaved || self.next_save.is_zero());
+        self.todo.extend(reports.into_iter().map(Output::Report));
+    }
+
+    fn settled(&mut self, now: Tick, sink: usize, verdict: Verdict) {
+        let random = self.random.f64();
+        let Some(lane) = self.outlets.lanes.get_mut(sink) else {
+            return;
+        };
+        let failed_before = lane.error.is_some();
+        let rejected = lane.settle(now, verdict, random);
+        let report = match (&lane.error, failed_before) {
+            (Some(error), false) => Some(Report::SinkFails {
+                sink: self.sink_names[sink].clone(),
+                error: error.clone(),
+            }),
+            (None, true) => Some(Report::SinkRecovered(self.sink_names[sink].clone())),
+            _ => None,
+        };
+        self.report(report);
+        self.todo
+            .extend(rejected.map(|rejected| Output::Reject { sink, rejected }));
+    }
+
+    fn drain(&mut self, now: Tick) {
+        if self.drain_until.is_some() {
+            return;
+        }
+        self.drain_until = Some(now + self.drain_time);
+        self.files.iter_mut().for_each(|source| source.tail.drain(now));
+        self.streams
+            .iter_mut()
+            .for_each(|source| source.follow.drain(self.how_to_drain));
+    }
+
+    fn next_send(&mut self, now: Tick) -> Option<Output> {
+        let flush = self.drain_until.is_some();
+        let newest = self.outlets.newest();
+        let mut lanes = self.outlets.lanes.iter_mut().enumerate();
+        lanes.find_map(|(sink, lane)| {
+            lane.poll(now, newest, flush)
+                .map(|body| Output::Send { sink, body })
+        })
+    }
+
+    fn next_save(&mut self, now: Tick) -> Option<Output> {
+        if self.unsaved != Some(true) || now < self.next_save {
+            return None;
+        }
+        self.unsaved = Some(false);
+        self.next_save = now + SAVE_INTERVAL;
+        Some(Output::Save(self.checkpoint().to_bytes()))
+    }
+
+    fn next_read(&mut self) -> Option<Output> {
+        if !self.outlets.have_room() {
+            return None;
+        }
+        self.files.iter_mut().find_map(|source| source.tail.next_read())
+    }
+
+    /// The end of a drain: everything is settled, or time is up. What is settled is saved first.
+    fn finish(&mut self, now: Tick) -> Option<Output> {
+        let until = self.drain_until?;
+        let drained = self.files.iter().all(|source| source.tail.is_drained())
+            && self.streams.iter().all(|source| source.follow.is_drained())
+            && self.outlets.are_empty();
+        if !drained && now < until {
+            return None;
+        }
+        if self.unsaved == Some(true) {
+            // Once: a full volume must not keep the process.
+            self.unsaved = None;
+            return Some(Output::Save(self.checkpoint().to_bytes()));
+        }
+        self.finished = true;
+        Some(Output::Finished { drained })
+    }
+
+    fn take_positions(&mut self) {
+        while let Some((stream, position)) = self.outlets.reached() {
+            self.unsaved = self.unsaved.map(|_| true);
+            if let Some(source) = self
+                .streams
+                .iter_mut()
+                .find(|source| source.follow.id() == stream)
+            {
+                source.follow.reached(position);
+            } else {
+                self.files
+                    .iter_mut()
+                    .any(|source| source.tail.reached(stream, position));
+            }
+        }
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        let mut checkpoint = Checkpoint::empty(&self.name);
+        for FileSource { name, tail } in &self.files {
+            if let Some(positions) = tail.positions() {
+                checkpoint.files.insert(name.clone(), positions);
+            }
+        }
+        for OutputSource { name, follow, .. } in &self.streams {
+            checkpoint
+                .containers
+                .entry(name.clone())
+                .or_default()
+                .extend(follow.positions());
+        }
+        checkpoint
+    }
+
+    fn report(&mut self, report: Option<Report>) {
+        self.todo.extend(report.map(Output::Report));
+    }
+}

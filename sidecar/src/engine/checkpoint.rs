@@ -1,0 +1,211 @@
+//! What is written down so that a restart goes on where it was: one document for each resource.
+//!
+//! A document that is torn, empty, of another resource or from the future is an error with a name, never a panic: the shell
+//! sets it aside and starts from the beginning, because duplicates are better than loss.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The form that this build writes and reads.
+pub const VERSION: u32 = 1;
+
+/// Positions of every source of one resource, all acknowledged by every sink.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Checkpoint {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The resource that it belongs to.
+    pub resource: String,
+    /// Files sources by name.
+    pub files: BTreeMap<String, Vec<FilePosition>>,
+    /// Container output sources by name, then by container.
+    pub containers: BTreeMap<String, BTreeMap<String, ContainerPosition>>,
+}
+
+/// Position in a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FilePosition {
+    /// The name that it had last; for the reader of the document only.
+    pub name: String,
+    /// Device and inode.
+    pub identity: Identity,
+    /// Of the beginning of the file; refutes a reused inode.
+    pub fingerprint: Fingerprint,
+    /// Everything before it is acknowledged.
+    pub offset: u64,
+    /// The offset lies inside a line whose beginning was sent.
+    pub mid_line: bool,
+}
+
+/// Device and inode of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Identity {
+    /// `st_dev`.
+    pub device: u64,
+    /// `st_ino`.
+    pub inode: u64,
+}
+
+/// Checksum of the first bytes of a file; grows with the file up to [`Fingerprint::BYTES_MAX`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// How many bytes it covers.
+    pub bytes: usize,
+    /// CRC-32 of them.
+    pub crc: u32,
+}
+
+impl Fingerprint {
+    /// More of a file does not enter the fingerprint.
+    pub const BYTES_MAX: usize = 1024;
+
+    /// The fingerprint of a file that begins with `head`.
+    pub fn of(head: &[u8]) -> Self {
+        let mut fingerprint = Self::default();
+        fingerprint.extend(0, head);
+        fingerprint
+    }
+
+    /// Whether a file that begins with `head` can be the file of this fingerprint.
+    pub fn matches(&self, head: &[u8]) -> bool {
+        head.get(..self.bytes)
+            .is_some_and(|covered| crc32fast::hash(covered) == self.crc)
+    }
+
+    /// Grows by `bytes` read at `offset`, where they go on at its end.
+    pub fn extend(&mut self, offset: u64, bytes: &[u8]) {
+        if offset != self.bytes as u64 {
+            return;
+        }
+        let taken = bytes.len().min(Self::BYTES_MAX.saturating_sub(self.bytes));
+        let mut hasher = crc32fast::Hasher::new_with_initial_len(self.crc, self.bytes as u64);
+        hasher.update(&bytes[..taken]);
+        self.crc = hasher.finalize();
+        self.bytes += taken;
+    }
+}
+
+/// Position in a container's output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ContainerPosition {
+    /// The restart count of the instance that was read.
+    pub restarts: u32,
+    /// The last second in which a line was taken.
+    pub last_second: Option<i64>,
+    /// Lines of that second and the one before: second, hash, count.
+    pub lines: Vec<(i64, u64, u32)>,
+}
+
+/// Why a document can not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Torn, empty, or not ours.
+    #[error("not a checkpoint: {0}")]
+    Malformed(serde_json::Error),
+    /// Written by a newer build.
+    #[error("written in form {0}, this build reads form {VERSION}")]
+    Future(u32),
+    /// Of another resource.
+    #[error("belongs to resource {0:?}")]
+    Foreign(String),
+}
+
+impl Checkpoint {
+    /// The document before anything was read.
+    pub fn empty(resource: &str) -> Self {
+        let resource = resource.to_owned();
+        Self {
+            version: VERSION,
+            resource,
+            files: BTreeMap::new(),
+            containers: BTreeMap::new(),
+        }
+    }
+
+    /// Reads the document of `resource`.
+    pub fn parse(text: &[u8], resource: &str) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        let Version { version } = serde_json::from_slice(text).map_err(Error::Malformed)?;
+        if version != VERSION {
+            return Err(Error::Future(version));
+        }
+        let checkpoint: Self = serde_json::from_slice(text).map_err(Error::Malformed)?;
+        if checkpoint.resource != resource {
+            return Err(Error::Foreign(checkpoint.resource));
+        }
+        Ok(checkpoint)
+    }
+
+    /// The document as bytes.
+    ///
+    /// # Panics
+    /// Never: maps with text keys and plain values always serialise.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("maps with text keys and plain values always serialise")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sample() -> Checkpoint {
+        let mut checkpoint = Checkpoint::empty("shop");
+        let position = FilePosition {
+            name: "access.log".to_owned(),
+            identity: Identity { device: 1, inode: 2 },
+            fingerprint: Fingerprint::of(b"hello"),
+            offset: 5,
+            mid_line: false,
+        };
+        checkpoint.files.insert("access".to_owned(), vec![position]);
+        checkpoint
+    }
+
+    #[test]
+    fn torn_empty_foreign_and_future_documents_are_errors() {
+        let bytes = sample().to_bytes();
+        assert_eq!(Checkpoint::parse(&bytes, "shop").unwrap(), sample());
+        assert!(matches!(Checkpoint::parse(b"", "shop"), Err(Error::Malformed(_))));
+        assert!(matches!(
+            Checkpoint::parse(&bytes[..bytes.len() / 2], "shop"),
+            Err(Error::Malformed(_))
+        ));
+        assert!(matches!(
+            Checkpoint::parse(&bytes, "other"),
+            Err(Error::Foreign(_))
+        ));
+        assert!(matches!(
+            Checkpoint::parse(br#"{"version":2,"new":1}"#, "shop"),
+            Err(Error::Future(2))
+        ));
+    }
+
+    proptest! {
+        /// No input makes the reader panic.
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = Checkpoint::parse(&bytes, "shop");
+        }
+
+        /// A fingerprint grown in pieces is the fingerprint of the whole, and still matches when the file has grown.
+        #[test]
+        fn fingerprint_grows_with_the_file(pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..400), 0..6)) {
+            let mut fingerprint = Fingerprint::default();
+            let mut file = Vec::new();
+            for piece in pieces {
+                fingerprint.extend(file.len() as u64, &piece);
+                file.extend(piece);
+                prop_assert_eq!(fingerprint, Fingerprint::of(&file));
+                prop_assert!(fingerprint.matches(&file));
+            }
+        }
+    }
+}

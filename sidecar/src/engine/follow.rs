@@ -1,0 +1,464 @@
+//! Follows one container's output through the API. Pure: it is told what the API answered and says what to ask next.
+//!
+//! Before each stream the pod is looked at, because only its status tells a broken connection from a container that ended. A
+//! container that was restarted has its previous instance read once, from the known position, before the current one. A
+//! clean end is followed by the next question at once, a failure after a backoff of at most five seconds.
+
+use super::checkpoint::ContainerPosition;
+use super::framer::Framer;
+use super::outlets::{Outlets, Position, StreamId};
+use super::report::Report;
+use super::resume::{LineKey, Repeats, Resume};
+use super::retry::Backoff;
+use super::{Output, RECORD_BYTES_MAX, Tick};
+use crate::sink::encode::{Context, Labels, Record};
+use std::time::Duration;
+
+/// Room for the timestamp in front of a line.
+const TIMESTAMP_BYTES_MAX: usize = 64;
+/// A stream that ended without data this soon is not reopened at once.
+const STREAM_AGE_MIN: Duration = Duration::from_secs(1);
+
+/// What the pod's status says about a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContainerState {
+    /// It never ran.
+    NotStarted,
+    /// It runs.
+    Running,
+    /// Its last instance ended.
+    Ended,
+}
+
+/// A container as it was found in the pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// Name of the container.
+    pub container: String,
+    /// What it does.
+    pub state: ContainerState,
+    /// How often it was restarted.
+    pub restarts: u32,
+}
+
+/// What to ask the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Look at the pod.
+    Probe,
+    /// Read output, with timestamps.
+    Stream {
+        /// Name of the container.
+        container: String,
+        /// The instance before the last restart.
+        previous: bool,
+        /// Stay connected at the end.
+        follow: bool,
+        /// Seconds since 1970, inclusive.
+        since: Option<i64>,
+    },
+}
+
+/// What the API answered.
+#[derive(Debug)]
+pub enum Answer<'a> {
+    /// To [`Ask::Probe`].
+    Probed(Instance),
+    /// More of a stream.
+    Data(&'a [u8]),
+    /// The stream ended cleanly.
+    Ended,
+    /// The question failed, or the stream broke.
+    Failed(String),
+    /// There is no such output: not yet, or not any more.
+    Absent(String),
+}
+
+#[derive(Debug)]
+enum State {
+    /// Until this time, then the pod is looked at.
+    Waiting(Tick),
+    /// The pod is being looked at.
+    Probing,
+    /// A stream is open.
+    Streaming {
+        previous: bool,
+        of: Instance,
+        opened: Tick,
+        any_data: bool,
+    },
+    /// Drained: nothing is asked any more.
+    Done,
+}
+
+/// One container's output.
+#[derive(Debug)]
+pub struct Follow {
+    id: StreamId,
+    labels: Labels,
+    context: Context,
+    state: State,
+    /// Counts questions; answers to an earlier one are stale.
+    question: u64,
+    asked: bool,
+    known: Vec<(String, ContainerPosition)>,
+    container: Option<String>,
+    framer: Framer,
+    repeats: Repeats,
+    /// Taken, and of that what is settled.
+    taken: Resume,
+    settled: Resume,
+    restarts: Option<u32>,
+    restarts_settled: u32,
+    /// The instance that was read to its end.
+    complete: Option<u32>,
+    /// Seconds and text of the last timestamp.
+    timestamp: (i64, String),
+    backoff: Backoff,
+    said: Option<String>,
+    drain: Option<Drain>,
+}
+
+/// How to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drain {
+    /// Read what is there.
+    WhatIsThere,
+    /// Read until the container has ended: it was told to stop at the same moment as we.
+    UntilEnd,
+}
+
+impl Follow {
+    /// Follows the container that the shell chooses for stream `id`, from the position among `known` that is its own.
+    pub fn new(id: StreamId, labels: Labels, known: Vec<(String, ContainerPosition)>) -> Self {
+        Self {
+            id,
+            context: Context::new(&labels),
+            labels,
+            state: State::Waiting(Tick::ZERO),
+            question: 0,
+            asked: false,
+            known,
+            container: None,
+            framer: Framer::new(RECORD_BYTES_MAX + TIMESTAMP_BYTES_MAX, false),
+            repeats: Repeats::default(),
+            taken: Resume::default(),
+            settled: Resume::default(),
+            restarts: None,
+            restarts_settled: 0,
+            complete: None,
+            timestamp: (0, String::new()),
+            backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(5)),
+            said: None,
+            drain: None,
+        }
+    }
+
+    /// Number of this stream.
+    pub fn id(&self) -> StreamId {
+        self.id
+    }
+
+    /// Stops reading in this way.
+    pub fn drain(&mut self, how: Drain) {
+        self.drain = Some(how);
+        let ended = matches!(&self.state, State::Streaming { of, .. } if of.state == ContainerState::Ended);
+        if how == Drain::WhatIsThere && !ended {
+            self.ask_probe();
+        } else if let State::Waiting(_) = self.state {
+            self.ask_probe();
+        }
+    }
+
+    /// Whether everything was read.
+    pub fn is_drained(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+
+    /// The next question.
+    pub fn poll(&mut self, now: Tick) -> Option<Output> {
+        if matches!(self.state, State::Waiting(until) if until <= now) {
+            self.ask_probe();
+        }
+        if std::mem::replace(&mut self.asked, true) {
+            return None;
+        }
+        let ask = match &self.state {
+            State::Waiting(_) | State::Done => return None,
+            State::Probing => Ask::Probe,
+            State::Streaming { previous, of, .. } => Ask::Stream {
+                container: of.container.clone(),
+                previous: *previous,
+                follow: !previous && self.drain != Some(Drain::WhatIsThere),
+                since: self.taken.since(),
+            },
+        };
+        Some(Output::Ask {
+            stream: self.id,
+            question: self.question,
+            ask,
+        })
+    }
+
+    /// When [`Follow::poll`] has something to do without further input.
+    pub fn deadline(&self) -> Option<Tick> {
+        match self.state {
+            State::Waiting(until) => Some(until),
+            State::Probing | State::Streaming { .. } | State::Done => None,
+        }
+    }
+
+    /// Takes the answer to question number `question`.
+    pub fn answer(
+        &mut self,
+        now: Tick,
+        question: u64,
+        answer: Answer<'_>,
+        random: f64,
+        outlets: &mut Outlets,
+    ) -> Option<Report> {
+        if question != self.question {
+            return None;
+        }
+        match answer {
+            Answer::Probed(instance) => self.probed(now, instance, random),
+            Answer::Data(bytes) => self.data(now, bytes, outlets),
+            Answer::Ended => {
+                self.ended(now, random, outlets);
+                None
+            }
+            Answer::Absent(error) => self.absent(now, error, random, outlets),
+            Answer::Failed(error) => self.failed(now, error, random),
+        }
+    }
+
+    /// Takes a position that every sink has settled.
+    pub fn reached(&mut self, position: Position) {
+        match position {
+            Position::Line(key) => self.settled.take(key),
+            Position::Instance(restarts) => self.restarts_settled = restarts,
+            Position::File { .. } => {}
+        }
+    }
+
+    /// The settled position, with the container's name; before that is known, what the checkpoint said.
+    pub fn positions(&self) -> Vec<(String, ContainerPosition)> {
+        let Some(container) = &self.container else {
+            return self.known.clone();
+        };
+        let position = ContainerPosition {
+            restarts: self.restarts_settled,
+            last_second: self.settled.last_second(),
+            lines: self.settled.lines(),
+        };
+        vec![(container.clone(), position)]
+    }
+
+    fn probed(&mut self, now: Tick, instance: Instance, random: f64) -> Option<Report> {
+        self.adopt(&instance.container);
+        if instance.state == ContainerState::NotStarted {
+            if self.drain.is_some() {
+                self.state = State::Done;
+                return None;
+            }
+            self.wait(now, random);
+            return self.say(format!("container {:?} has not started", instance.container));
+        }
+        if instance.state == ContainerState::Ended && self.complete == Some(instance.restarts) {
+            match self.drain {
+                Some(_) => self.state = State::Done,
+                None => self.wait(now, random),
+            }
+            return None;
+        }
+        let behind = instance.restarts.saturating_sub(self.restarts.unwrap_or(0));
+        let previous = behind > 0 && self.complete != Some(instance.restarts - 1);
+        let gap = previous && behind > 1 && self.restarts.is_some();
+        let report = if gap {
+            Some(Report::OutputGap {
+                container: instance.container.clone(),
+                restarts: behind,
+            })
+        } else if self.restarts.is_none() {
+            Some(Report::OutputFollowed(instance.container.clone()))
+        } else {
+            None
+        };
+        if !previous {
+            self.restarts = Some(instance.restarts);
+        }
+        self.open(now, previous, instance);
+        report
+    }
+
+    fn open(&mut self, now: Tick, previous: bool, of: Instance) {
+        self.framer = Framer::new(RECORD_BYTES_MAX + TIMESTAMP_BYTES_MAX, false);
+        self.repeats = self.taken.repeats();
+        self.state = State::Streaming {
+            previous,
+            of,
+            opened: now,
+            any_data: false,
+        };
+        self.question += 1;
+        self.asked = false;
+    }
+
+    fn data(&mut self, now: Tick, bytes: &[u8], outlets: &mut Outlets) -> Option<Report> {
+        let State::Streaming { any_data, .. } = &mut self.state else {
+            return None;
+        };
+        *any_data = true;
+        self.backoff.succeeded();
+        self.said = None;
+        let mut framer = std::mem::replace(&mut self.framer, Framer::new(0, false));
+        let mut notice = None;
+        framer.push(bytes, |frame| {
+            if !self.line(now, frame.body, frame.original_bytes, outlets) {
+                notice = Some(String::from_utf8_lossy(&frame.body[..frame.body.len().min(256)]).into_owned());
+            }
+        });
+        self.framer = framer;
+        notice.and_then(|notice| self.say(notice))
+    }
+
+    /// Takes one line. False: it carries no timestamp, so it is a notice of the API and none of the container's output.
+    fn line(&mut self, now: Tick, line: &[u8], original_bytes: Option<u64>, outlets: &mut Outlets) -> bool {
+        let split = memchr::memchr(b' ', line).unwrap_or(line.len());
+        let Some(second) = std::str::from_utf8(&line[..split])
+            .ok()
+            .and_then(|text| self.second_of(text))
+        else {
+            return false;
+        };
+        let key = LineKey::new(second, line);
+        if !self.repeats.holds(key) {
+            self.taken.take(key);
+            let whole = line.get(split + 1..).unwrap_or_default();
+            let body = &whole[..whole.len().min(RECORD_BYTES_MAX)];
+            let original_bytes = original_bytes.map(|bytes| bytes - (split as u64 + 1));
+            let original_bytes = original_bytes.or((whole.len() > body.len()).then_some(whole.len() as u64));
+            outlets.record(
+                now,
+                &self.context,
+                Record {
+                    timestamp: &self.timestamp.1,
+                    body,
+                    original_bytes,
+                },
+            );
+            outlets.mark(self.id, Position::Line(key));
+        }
+        true
+    }
+
+    /// Whole seconds since 1970, rounded down, of a timestamp, which is remembered.
+    fn second_of(&mut self, text: &str) -> Option<i64> {
+        if text != self.timestamp.1 {
+            let nanoseconds = text.parse::<jiff::Timestamp>().ok()?.as_nanosecond();
+            let second = i64::try_from(nanoseconds.div_euclid(1_000_000_000)).ok()?;
+            self.timestamp = (second, text.to_owned());
+        }
+        Some(self.timestamp.0)
+    }
+
+    fn ended(&mut self, now: Tick, random: f64, outlets: &mut Outlets) {
+        let State::Streaming {
+            previous,
+            of,
+            opened,
+            any_data,
+        } = &self.state
+        else {
+            return;
+        };
+        let (previous, ended, restarts) = (*previous, of.state == ContainerState::Ended, of.restarts);
+        let in_vain = !any_data && now < *opened + STREAM_AGE_MIN;
+        if previous || ended {
+            // Nothing follows, so a last line without newline is complete.
+            let mut framer = std::mem::replace(&mut self.framer, Framer::new(0, false));
+            framer.flush(|frame| {
+                self.line(now, frame.body, frame.original_bytes, outlets);
+            });
+        }
+        if previous {
+            self.at_instance(restarts, outlets);
+        } else if ended {
+            self.at_instance(restarts, outlets);
+            self.complete = Some(restarts);
+        }
+        if !previous && self.drain == Some(Drain::WhatIsThere) {
+            self.state = State::Done;
+        } else if in_vain && !previous && !ended {
+            self.wait(now, random);
+        } else {
+            self.ask_probe();
+        }
+    }
+
+    fn failed(&mut self, now: Tick, error: String, random: f64) -> Option<Report> {
+        self.wait(now, random);
+        self.say(error)
+    }
+
+    fn absent(&mut self, now: Tick, error: String, random: f64, outlets: &mut Outlets) -> Option<Report> {
+        let State::Streaming {
+            previous: true, of, ..
+        } = &self.state
+        else {
+            return self.failed(now, error, random);
+        };
+        // The API does not have the previous instance any more: go on with the current one.
+        let of = of.clone();
+        self.wait(now, random);
+        self.at_instance(of.restarts, outlets);
+        Some(Report::OutputGap {
+            container: of.container,
+            restarts: 1,
+        })
+    }
+
+    fn at_instance(&mut self, restarts: u32, outlets: &mut Outlets) {
+        self.restarts = Some(restarts);
+        outlets.mark(self.id, Position::Instance(restarts));
+    }
+
+    /// Takes over the name of the container, and what the checkpoint knows of it.
+    fn adopt(&mut self, container: &str) {
+        if self.container.is_some() {
+            return;
+        }
+        self.container = Some(container.to_owned());
+        self.context = Context::new(&Labels {
+            container: Some(container.to_owned()),
+            ..self.labels.clone()
+        });
+        let known = std::mem::take(&mut self.known);
+        if let Some((_, position)) = known.into_iter().find(|(name, _)| name == container) {
+            self.taken = Resume::restore(position.last_second, &position.lines);
+            self.settled = self.taken.clone();
+            self.restarts = Some(position.restarts);
+            self.restarts_settled = position.restarts;
+        }
+    }
+
+    fn ask_probe(&mut self) {
+        self.state = State::Probing;
+        self.question += 1;
+        self.asked = false;
+    }
+
+    fn wait(&mut self, now: Tick, random: f64) {
+        self.state = State::Waiting(now + self.backoff.failed(random));
+        self.question += 1;
+    }
+
+    fn say(&mut self, text: String) -> Option<Report> {
+        let new = self.said.as_ref() != Some(&text);
+        self.said = Some(text.clone());
+        new.then_some(Report::OutputUnavailable(text))
+    }
+}
+
+#[cfg(test)]
+mod tests;

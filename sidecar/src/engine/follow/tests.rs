@@ -1,0 +1,219 @@
+use super::*;
+use crate::engine::batch::{Lane, LaneSettings};
+use logship_crd::agent_config::Format;
+
+/// One container, followed by a scripted API; `shipped` is what its sink took over.
+struct World {
+    follow: Follow,
+    outlets: Outlets,
+    now: Tick,
+    shipped: String,
+    reports: Vec<Report>,
+}
+
+impl World {
+    fn new(known: Vec<(String, ContainerPosition)>) -> Self {
+        let lane = Lane::new(LaneSettings {
+            format: Format::Text,
+            bytes_max: 1 << 20,
+            age_max: Duration::ZERO,
+        });
+        Self {
+            follow: Follow::new(1, Labels::default(), known),
+            outlets: Outlets::new(vec![lane]),
+            now: Tick::ZERO,
+            shipped: String::new(),
+            reports: Vec::new(),
+        }
+    }
+
+    /// The next question, after as much time as it takes.
+    fn asked(&mut self) -> (u64, Ask) {
+        self.now = self.now.max(self.follow.deadline().unwrap_or_default());
+        match self.follow.poll(self.now) {
+            Some(Output::Ask { question, ask, .. }) => (question, ask),
+            other => panic!("no question but {other:?}"),
+        }
+    }
+
+    fn answer(&mut self, question: u64, answer: Answer<'_>) {
+        self.reports.extend(
+            self.follow
+                .answer(self.now, question, answer, 0.5, &mut self.outlets),
+        );
+        let newest = self.outlets.newest();
+        while let Some(body) = self.outlets.lanes[0].poll(self.now, newest, true) {
+            self.shipped.push_str(std::str::from_utf8(&body).unwrap());
+            self.outlets.lanes[0].settle(self.now, crate::sink::verdict::Verdict::Delivered, 0.5);
+        }
+        while let Some((_, position)) = self.outlets.reached() {
+            self.follow.reached(position);
+        }
+    }
+
+    /// Answers the probe that must come next, and returns the stream that is asked for then.
+    fn probe(&mut self, state: ContainerState, restarts: u32) -> (u64, bool, bool, Option<i64>) {
+        let (question, ask) = self.asked();
+        assert_eq!(ask, Ask::Probe);
+        self.answer(
+            question,
+            Answer::Probed(Instance {
+                container: "web".to_owned(),
+                state,
+                restarts,
+            }),
+        );
+        match self.asked() {
+            (
+                question,
+                Ask::Stream {
+                    previous,
+                    follow,
+                    since,
+                    ..
+                },
+            ) => (question, previous, follow, since),
+            other => panic!("no stream but {other:?}"),
+        }
+    }
+
+    fn restarted(&self) -> Self {
+        Self::new(self.follow.positions())
+    }
+}
+
+fn line(second: u32, text: &str) -> String {
+    format!("2026-01-02T03:04:{second:02}.500000000Z {text}\n")
+}
+
+#[test]
+fn broken_stream_goes_on_from_one_second_before_and_drops_what_was_taken() {
+    let mut world = World::new(Vec::new());
+    let (stream, previous, follow, since) = world.probe(ContainerState::Running, 0);
+    assert_eq!((previous, follow, since), (false, true, None));
+    let (first, cut) = (line(5, "a") + &line(5, "a"), "2026-01-02T03:04:06.5");
+    world.answer(stream, Answer::Data((first.clone() + cut).as_bytes()));
+    world.answer(stream, Answer::Failed("reset".to_owned()));
+    let (stream, _, _, since) = world.probe(ContainerState::Running, 0);
+    let second = "2026-01-02T03:04:04Z"
+        .parse::<jiff::Timestamp>()
+        .unwrap()
+        .as_second();
+    assert_eq!(since, Some(second));
+    world.answer(
+        stream,
+        Answer::Data((first + &line(5, "a") + &line(6, "b")).as_bytes()),
+    );
+    assert_eq!(world.shipped, "a\na\na\nb\n");
+}
+
+#[test]
+fn killed_process_goes_on_from_its_checkpoint() {
+    let mut world = World::new(Vec::new());
+    let (stream, ..) = world.probe(ContainerState::Running, 0);
+    world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
+    let mut world = world.restarted();
+    let (stream, ..) = world.probe(ContainerState::Running, 0);
+    world.answer(stream, Answer::Data((line(5, "a") + &line(5, "b")).as_bytes()));
+    assert_eq!(world.shipped, "b\n");
+}
+
+#[test]
+fn restarted_container_has_its_previous_instance_read_once() {
+    let mut world = World::new(Vec::new());
+    let (stream, ..) = world.probe(ContainerState::Running, 0);
+    world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
+    world.answer(stream, Answer::Ended);
+    let (stream, previous, follow, _) = world.probe(ContainerState::Running, 1);
+    assert_eq!((previous, follow), (true, false));
+    world.answer(
+        stream,
+        Answer::Data((line(5, "a") + &line(6, "last words")).as_bytes()),
+    );
+    world.answer(stream, Answer::Ended);
+    let (stream, previous, ..) = world.probe(ContainerState::Running, 1);
+    assert!(!previous);
+    world.answer(stream, Answer::Data(line(7, "again").as_bytes()));
+    assert_eq!(world.shipped, "a\nlast words\nagain\n");
+}
+
+#[test]
+fn previous_instance_that_is_gone_is_reported_as_a_gap_and_the_current_one_is_read() {
+    let mut world = World::new(Vec::new());
+    let (stream, previous, ..) = world.probe(ContainerState::Running, 1);
+    assert!(previous);
+    world.answer(stream, Answer::Absent("not found".to_owned()));
+    let (_, previous, ..) = world.probe(ContainerState::Running, 1);
+    assert!(!previous);
+    assert!(
+        world
+            .reports
+            .iter()
+            .any(|report| matches!(report, Report::OutputGap { .. }))
+    );
+}
+
+#[test]
+fn container_that_has_not_started_is_waited_for_and_said_once() {
+    let mut world = World::new(Vec::new());
+    for _ in 0..5 {
+        let (question, _) = world.asked();
+        let state = ContainerState::NotStarted;
+        world.answer(
+            question,
+            Answer::Probed(Instance {
+                container: "web".to_owned(),
+                state,
+                restarts: 0,
+            }),
+        );
+    }
+    assert_eq!(world.reports.len(), 1);
+    world.probe(ContainerState::Running, 0);
+}
+
+#[test]
+fn drain_reads_what_is_there_and_ignores_the_interrupted_stream() {
+    let mut world = World::new(Vec::new());
+    let (old, ..) = world.probe(ContainerState::Running, 0);
+    world.follow.drain(Drain::WhatIsThere);
+    world.answer(old, Answer::Data(line(5, "a").as_bytes()));
+    let (stream, _, follow, _) = world.probe(ContainerState::Running, 0);
+    assert!(!follow);
+    world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
+    world.answer(stream, Answer::Ended);
+    assert!(world.follow.is_drained());
+    assert_eq!(world.shipped, "a\n");
+}
+
+#[test]
+fn ended_container_is_read_to_its_end_once_and_then_drains_at_once() {
+    let mut world = World::new(Vec::new());
+    let (stream, ..) = world.probe(ContainerState::Ended, 0);
+    world.answer(
+        stream,
+        Answer::Data((line(5, "a") + "2026-01-02T03:04:06Z no newline").as_bytes()),
+    );
+    world.answer(stream, Answer::Ended);
+    assert_eq!(world.shipped, "a\nno newline\n");
+    let (question, _) = world.asked();
+    let ended = Instance {
+        container: "web".to_owned(),
+        state: ContainerState::Ended,
+        restarts: 0,
+    };
+    world.answer(question, Answer::Probed(ended.clone()));
+    world.follow.drain(Drain::UntilEnd);
+    let (question, _) = world.asked();
+    world.answer(question, Answer::Probed(ended));
+    assert!(world.follow.is_drained());
+}
+
+#[test]
+fn notice_of_the_api_is_reported_not_shipped() {
+    let mut world = World::new(Vec::new());
+    let (stream, ..) = world.probe(ContainerState::Running, 0);
+    world.answer(stream, Answer::Data(b"unable to retrieve container logs\n"));
+    assert_eq!(world.shipped, "");
+    assert!(matches!(world.reports.last(), Some(Report::OutputUnavailable(_))));
+}

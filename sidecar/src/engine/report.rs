@@ -1,0 +1,71 @@
+//! What the engine has to say to people: one value for each decision, said once, put into words by the shell.
+
+/// One message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Report {
+    /// The directory cannot be listed; it is tried again at every scan.
+    #[error("directory cannot be read, trying again at every scan: {0}")]
+    DirectoryUnreadable(String),
+    /// A file cannot be opened or read; it is tried again at every scan.
+    #[error("file {name:?} cannot be read, trying again at every scan: {error}")]
+    FileUnreadable {
+        /// Base name.
+        name: String,
+        /// The system's words.
+        error: String,
+    },
+    /// A file is followed from now on.
+    #[error("following file {name:?} from offset {offset}")]
+    FileFollowed {
+        /// Base name.
+        name: String,
+        /// Where reading begins.
+        offset: u64,
+    },
+    /// A file is shorter than what was read of it, or begins with other bytes.
+    #[error("file {0:?} was truncated or rewritten, reading it from the beginning")]
+    FileTruncated(String),
+    /// A file of the checkpoint does not exist any more.
+    #[error("file {0:?} of the checkpoint is gone; what was not sent of it is lost")]
+    FileGone(String),
+    /// More files than can be followed at once.
+    #[error("more than {0} files match; the others wait until one of these is done")]
+    TooManyFiles(usize),
+    /// A container's output cannot be read at the moment.
+    #[error("container output cannot be read, trying again: {0}")]
+    OutputUnavailable(String),
+    /// A container's output is read.
+    #[error("reading the output of container {0:?}")]
+    OutputFollowed(String),
+    /// More instances of a container ended than the API keeps.
+    #[error(
+        "container {container:?} restarted {restarts} times while it was not read; output may be missing"
+    )]
+    OutputGap {
+        /// Name of the container.
+        container: String,
+        /// Restarts since the last read instance.
+        restarts: u32,
+    },
+    /// A sink fails; its records are sent again.
+    #[error("sink {sink:?} fails, sending again until it succeeds: {error}")]
+    SinkFails {
+        /// Name of the sink.
+        sink: String,
+        /// What went wrong.
+        error: String,
+    },
+    /// A sink that failed works again.
+    #[error("sink {0:?} works again")]
+    SinkRecovered(String),
+}
+
+impl Report {
+    /// Whether somebody should look at it.
+    pub fn is_warning(&self) -> bool {
+        !matches!(
+            self,
+            Self::FileFollowed { .. } | Self::OutputFollowed(_) | Self::SinkRecovered(_)
+        )
+    }
+}

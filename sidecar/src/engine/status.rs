@@ -1,0 +1,118 @@
+//! What `/status` and `/metrics` show of a pipeline.
+
+use super::Engine;
+use super::batch::LaneCounts;
+use serde::Serialize;
+
+/// One pipeline at a moment.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PipelineStatus {
+    /// Name of the `LogShipping`.
+    pub name: String,
+    /// The generation of it that runs.
+    pub generation: i64,
+    /// Records read.
+    pub records: u64,
+    /// Its files sources and their positions.
+    pub files: Vec<FilesStatus>,
+    /// Its container output sources.
+    pub containers: Vec<ContainerStatus>,
+    /// Its sinks.
+    pub sinks: Vec<SinkStatus>,
+}
+
+/// A files source.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FilesStatus {
+    /// Name of the source.
+    pub source: String,
+    /// Bytes that are there and were not read.
+    pub lag_bytes: u64,
+    /// Settled position by file.
+    pub positions: Vec<(String, u64)>,
+}
+
+/// A container's output.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerStatus {
+    /// Name of the source.
+    pub source: String,
+    /// Settled last second by container.
+    pub positions: Vec<(String, Option<i64>)>,
+}
+
+/// A sink.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SinkStatus {
+    /// Name of the sink.
+    pub name: String,
+    /// Records delivered.
+    pub sent: u64,
+    /// Bytes delivered, before compression.
+    pub sent_bytes: u64,
+    /// Batches sent again.
+    pub retries: u64,
+    /// Records refused for good.
+    pub rejected: u64,
+    /// The failure it is in, if any.
+    pub error: Option<String>,
+}
+
+impl Engine {
+    /// The pipeline at this moment.
+    pub fn status(&self) -> PipelineStatus {
+        let files = self.files.iter().map(|source| FilesStatus {
+            source: source.name.clone(),
+            lag_bytes: source.tail.lag_bytes(),
+            positions: source
+                .tail
+                .positions()
+                .unwrap_or_default()
+                .into_iter()
+                .map(|at| (at.name, at.offset))
+                .collect(),
+        });
+        let containers = self.streams.iter().map(|source| ContainerStatus {
+            source: source.name.clone(),
+            positions: source
+                .follow
+                .positions()
+                .into_iter()
+                .map(|(name, at)| (name, at.last_second))
+                .collect(),
+        });
+        let sinks = self
+            .outlets
+            .lanes
+            .iter()
+            .zip(&self.sink_names)
+            .map(|(lane, name)| {
+                let LaneCounts {
+                    sent,
+                    sent_bytes,
+                    retries,
+                    rejected,
+                } = lane.counts;
+                SinkStatus {
+                    name: name.clone(),
+                    sent,
+                    sent_bytes,
+                    retries,
+                    rejected,
+                    error: lane.error.clone(),
+                }
+            });
+        PipelineStatus {
+            name: self.name.clone(),
+            generation: self.generation,
+            records: self.outlets.newest(),
+            files: files.collect(),
+            containers: containers.collect(),
+            sinks: sinks.collect(),
+        }
+    }
+}

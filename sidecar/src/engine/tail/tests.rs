@@ -1,0 +1,229 @@
+use super::*;
+use crate::engine::batch::{Lane, LaneSettings};
+use crate::sink::verdict::Verdict;
+use logship_crd::agent_config::Format;
+use std::collections::BTreeMap;
+
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// A directory in memory, followed for as long as there is something to do.
+struct World {
+    tail: Tail,
+    outlets: Outlets,
+    now: Tick,
+    next_id: StreamId,
+    /// Names of inodes, and their contents, which live on while the file is open.
+    names: BTreeMap<String, u64>,
+    contents: BTreeMap<u64, Vec<u8>>,
+    open: BTreeMap<StreamId, u64>,
+    shipped: String,
+    reports: Vec<Report>,
+}
+
+impl World {
+    fn new(start_at: StartAt, known: Option<Vec<FilePosition>>) -> Self {
+        let lane = Lane::new(LaneSettings {
+            format: Format::Text,
+            bytes_max: 1 << 20,
+            age_max: Duration::ZERO,
+        });
+        let settings = TailSettings {
+            scan_interval: INTERVAL,
+            start_at,
+            labels: Labels::default(),
+        };
+        Self {
+            tail: Tail::new(0, settings, known),
+            outlets: Outlets::new(vec![lane]),
+            now: Tick::ZERO,
+            next_id: 0,
+            names: BTreeMap::new(),
+            contents: BTreeMap::new(),
+            open: BTreeMap::new(),
+            shipped: String::new(),
+            reports: Vec::new(),
+        }
+    }
+
+    fn write(&mut self, name: &str, inode: u64, text: &str) {
+        self.names.insert(name.to_owned(), inode);
+        self.contents
+            .entry(inode)
+            .or_default()
+            .extend_from_slice(text.as_bytes());
+    }
+
+    fn entries(&self) -> Vec<Entry> {
+        let entry = |(name, inode): (&String, &u64)| Entry {
+            name: name.clone(),
+            identity: Identity {
+                device: 1,
+                inode: *inode,
+            },
+            size: self.contents[inode].len() as u64,
+            modified_ns: i128::from(*inode),
+            matches: std::path::Path::new(name)
+                .extension()
+                .is_some_and(|extension| extension == "log"),
+        };
+        self.names.iter().map(entry).collect()
+    }
+
+    fn run(&mut self, for_time: Duration) {
+        let until = self.now + for_time;
+        loop {
+            while let Some(output) = self
+                .tail
+                .poll(self.now, &mut self.outlets)
+                .or_else(|| self.tail.next_read())
+            {
+                self.perform(output);
+            }
+            let newest = self.outlets.newest();
+            while let Some(body) = self.outlets.lanes[0].poll(self.now, newest, true) {
+                self.shipped.push_str(std::str::from_utf8(&body).unwrap());
+                self.outlets.lanes[0].settle(self.now, Verdict::Delivered, 0.5);
+            }
+            while let Some((id, position)) = self.outlets.reached() {
+                self.tail.reached(id, position);
+            }
+            match self.tail.deadline() {
+                Some(deadline) if deadline <= until => self.now = self.now.max(deadline),
+                _ => break,
+            }
+        }
+        self.now = until;
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::List { .. } => {
+                let entries = self.entries();
+                self.reports
+                    .extend(self.tail.listed(self.now, entries, &mut self.next_id));
+            }
+            Output::Open { file, name, .. } => {
+                let inode = self.names[&name];
+                let contents = &self.contents[&inode];
+                let head = &contents[..contents.len().min(Fingerprint::BYTES_MAX)];
+                let look = Look {
+                    identity: Identity { device: 1, inode },
+                    size: contents.len() as u64,
+                    head,
+                };
+                self.reports.extend(self.tail.opened(file, look));
+                self.open.insert(file, inode);
+            }
+            Output::Read {
+                file,
+                offset,
+                look_at_head,
+            } => {
+                let contents = &self.contents[&self.open[&file]];
+                let rest = contents
+                    .get(usize::try_from(offset).unwrap()..)
+                    .unwrap_or_default();
+                let bytes = &rest[..rest.len().min(7)];
+                let head = look_at_head.then(|| &contents[..contents.len().min(Fingerprint::BYTES_MAX)]);
+                let chunk = Chunk {
+                    size: contents.len() as u64,
+                    head,
+                    bytes,
+                    wall: "now",
+                };
+                self.reports
+                    .extend(self.tail.chunk(self.now, file, &chunk, &mut self.outlets));
+            }
+            Output::Close { file } => {
+                self.open.remove(&file);
+            }
+            other => panic!("a tail asks for {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn renamed_file_is_read_to_its_end_before_its_successor_and_closed_after_a_quiet_time() {
+    let mut world = World::new(StartAt::Beginning, None);
+    world.write("a.log", 1, "first line\n");
+    world.run(INTERVAL);
+    world.names.remove("a.log");
+    world.write("a.log.1", 1, "end of the old one\n");
+    world.write("a.log", 2, "begin of the new one\n");
+    world.run(INTERVAL);
+    assert_eq!(
+        world.shipped,
+        "first line\nend of the old one\nbegin of the new one\n"
+    );
+    world.write("a.log.1", 1, "late words\n");
+    world.run(INTERVAL * 2);
+    assert!(world.shipped.ends_with("late words\n"));
+    assert_eq!(world.open.len(), 2);
+    world.run(INTERVAL * 60);
+    assert_eq!(world.open.len(), 1);
+}
+
+#[test]
+fn reused_inode_with_other_contents_is_a_new_file() {
+    let mut world = World::new(StartAt::Beginning, None);
+    world.write("a.log", 1, "old contents\n");
+    world.run(INTERVAL);
+    let mut world = World::new(StartAt::Beginning, world.tail.positions());
+    world.write("a.log", 1, "quite other contents, and longer\n");
+    world.run(INTERVAL);
+    assert_eq!(world.shipped, "quite other contents, and longer\n");
+}
+
+#[test]
+fn restart_goes_on_in_the_middle_of_a_line_that_was_sent_without_its_newline() {
+    let mut world = World::new(StartAt::Beginning, None);
+    world.write("a.log", 1, "half");
+    world.run(INTERVAL * 10);
+    assert_eq!(world.shipped, "half\n");
+    let mut world = World::new(StartAt::Beginning, world.tail.positions());
+    world.write("a.log", 1, "half\nnext\n");
+    world.run(INTERVAL);
+    assert_eq!(world.shipped, "next\n");
+}
+
+#[test]
+fn start_at_end_skips_only_what_was_there_before_the_first_start() {
+    let mut world = World::new(StartAt::End, None);
+    world.write("a.log", 1, "before\n");
+    world.run(INTERVAL);
+    world.write("a.log", 1, "after\n");
+    world.write("b.log", 2, "new file\n");
+    world.run(INTERVAL * 2);
+    assert_eq!(world.shipped, "after\nnew file\n");
+    let known = world.tail.positions();
+    let mut world = World::new(StartAt::End, known);
+    world.write("c.log", 3, "written while down\n");
+    world.run(INTERVAL);
+    assert_eq!(world.shipped, "written while down\n");
+}
+
+#[test]
+fn file_rewritten_with_as_many_bytes_is_noticed_at_its_next_change() {
+    let mut world = World::new(StartAt::Beginning, None);
+    world.write("a.log", 1, "one\n");
+    world.run(INTERVAL);
+    world.contents.insert(1, b"two\nthree\n".to_vec());
+    world.run(INTERVAL * 2);
+    assert_eq!(world.shipped, "one\ntwo\nthree\n");
+    assert!(world.reports.contains(&Report::FileTruncated("a.log".to_owned())));
+}
+
+#[test]
+fn unreadable_directory_is_said_once() {
+    let mut tail = Tail::new(
+        0,
+        TailSettings {
+            scan_interval: INTERVAL,
+            start_at: StartAt::Beginning,
+            labels: Labels::default(),
+        },
+        None,
+    );
+    assert!(tail.listing_failed(Tick::ZERO, "missing").is_some());
+    assert!(tail.listing_failed(INTERVAL, "missing").is_none());
+}

@@ -1,0 +1,6 @@
+//! The edge: clocks, files, sockets and signals.
+
+pub mod clock;
+pub mod fs;
+pub mod net;
+pub mod signal;

@@ -1,0 +1,148 @@
+//! Files: listing, opening and reading logs, and the state directory.
+
+use crate::engine::checkpoint::{Fingerprint, Identity};
+use crate::engine::tail::Entry;
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use std::fs::{DirEntry, File, Metadata};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirEntryExt, FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// More names of one directory are not looked at.
+const ENTRIES_MAX: usize = 100_000;
+
+/// The regular files of `directory` whose name matches, or whose inode is wanted whatever their name is. Links are followed; what
+/// vanishes meanwhile is left out.
+pub fn list(directory: &Path, pattern: &regex::bytes::Regex, wanted: &[u64]) -> io::Result<Vec<Entry>> {
+    let names = std::fs::read_dir(directory)?
+        .take(ENTRIES_MAX)
+        .filter_map(Result::ok);
+    Ok(names.filter_map(|name| entry(&name, pattern, wanted)).collect())
+}
+
+fn entry(found: &DirEntry, pattern: &regex::bytes::Regex, wanted: &[u64]) -> Option<Entry> {
+    let name = found.file_name();
+    let matches = pattern.is_match(name.as_bytes());
+    if !matches && !wanted.contains(&found.ino()) {
+        return None;
+    }
+    let metadata = std::fs::metadata(found.path()).ok().filter(Metadata::is_file)?;
+    Some(Entry {
+        name: name.into_string().ok()?,
+        identity: identity(&metadata),
+        size: metadata.len(),
+        modified_ns: i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec()),
+        matches,
+    })
+}
+
+/// Opens a log for reading. Never waits, should the name be a pipe by now.
+pub fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
+}
+
+/// Device and inode.
+pub fn identity(metadata: &Metadata) -> Identity {
+    Identity {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+    }
+}
+
+/// The first bytes of a file, as many as a fingerprint covers.
+pub fn head(file: &File) -> io::Result<Vec<u8>> {
+    let mut head = vec![0; Fingerprint::BYTES_MAX];
+    let mut filled = 0;
+    while filled < head.len() {
+        match file.read_at(&mut head[filled..], filled as u64)? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    head.truncate(filled);
+    Ok(head)
+}
+
+/// An error with what helps to solve it: a log that we may not read is a question of the uid.
+pub fn explain(path: &Path, error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        let uid = rustix::process::geteuid().as_raw();
+        return format!(
+            "{}: {error} (we run as uid {uid}; let it or its group read, for example with fsGroup)",
+            path.display()
+        );
+    }
+    format!("{}: {error}", path.display())
+}
+
+/// The state directory, ours alone while this value lives.
+#[derive(Debug)]
+pub struct StateDirectory {
+    path: PathBuf,
+    /// Holds the lock.
+    _lock: File,
+}
+
+/// Why there is no state directory.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// It cannot be made or written.
+    #[error("failed to use the state directory {}; make it writable for uid {}", .0.display(), rustix::process::geteuid().as_raw())]
+    Unusable(PathBuf, #[source] io::Error),
+    /// Another process has it.
+    #[error("the state directory {} is used by another process; give each its own", .0.display())]
+    Locked(PathBuf),
+}
+
+impl StateDirectory {
+    /// Makes the directory if it is missing, and locks it.
+    pub fn lock(path: &Path) -> Result<Self, StateError> {
+        let unusable = |error| StateError::Unusable(path.to_owned(), error);
+        std::fs::create_dir_all(path).map_err(unusable)?;
+        let lock = File::options()
+            .create(true)
+            .append(true)
+            .open(path.join("lock"))
+            .map_err(unusable)?;
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(StateError::Locked(path.to_owned())),
+            Err(error) => Err(unusable(error.into())),
+        }
+    }
+
+    /// The checkpoint of a pipeline.
+    pub fn checkpoint(&self, pipeline: &str) -> PathBuf {
+        self.path.join(format!("{pipeline}.checkpoint.json"))
+    }
+
+    /// The records that a sink refused.
+    pub fn rejected(&self, pipeline: &str, sink: &str) -> PathBuf {
+        self.path.join(format!("{pipeline}.{sink}.rejected"))
+    }
+}
+
+/// Replaces a file so that after a crash either the old or the new contents are there.
+pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension("tmp");
+    let mut file = File::create(&temporary)?;
+    file.write_all(contents)?;
+    file.sync_all()?;
+    std::fs::rename(&temporary, path)?;
+    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
+
+/// Appends to a file unless it would grow beyond `bytes_max`. Whether it did.
+pub fn append_bounded(path: &Path, contents: &[u8], bytes_max: u64) -> io::Result<bool> {
+    let mut file = File::options().create(true).append(true).open(path)?;
+    if file.metadata()?.len() + contents.len() as u64 > bytes_max {
+        return Ok(false);
+    }
+    file.write_all(contents)?;
+    Ok(true)
+}

@@ -1,0 +1,187 @@
+//! What a pod says about its containers. Pure.
+
+use crate::engine::follow::{ContainerState, Instance};
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use logship_crd::names;
+
+/// The container whose output is shipped when none is named: the one of our annotation, of kubectl's, or the first that is
+/// neither ours nor a known proxy.
+pub fn choose(pod: &Pod) -> Option<String> {
+    let annotation = |key: &str| {
+        pod.metadata
+            .annotations
+            .as_ref()
+            .and_then(|all| all.get(key))
+            .filter(|name| !name.is_empty())
+    };
+    let named =
+        annotation(names::CONTAINER_ANNOTATION).or_else(|| annotation(names::DEFAULT_CONTAINER_ANNOTATION));
+    let first = || {
+        pod.spec
+            .iter()
+            .flat_map(|spec| &spec.containers)
+            .map(|container| &container.name)
+            .find(|name| is_other(name))
+    };
+    named.or_else(first).cloned()
+}
+
+/// A container of the pod, init containers included.
+pub fn instance(pod: &Pod, container: &str) -> Option<Instance> {
+    let status = statuses(pod).find(|status| status.name == container);
+    let Some(status) = status else {
+        let spec = pod.spec.as_ref()?;
+        let mut names = spec
+            .containers
+            .iter()
+            .chain(spec.init_containers.iter().flatten())
+            .map(|container| &container.name);
+        let unstarted = Instance {
+            container: container.to_owned(),
+            state: ContainerState::NotStarted,
+            restarts: 0,
+        };
+        return names.any(|name| name == container).then_some(unstarted);
+    };
+    let restarts = u32::try_from(status.restart_count).unwrap_or_default();
+    Some(Instance {
+        container: container.to_owned(),
+        state: state(status),
+        restarts,
+    })
+}
+
+/// Whether every container but ours and the known proxies has ended and will not be started again.
+pub fn others_ended(pod: &Pod) -> bool {
+    let Some(spec) = &pod.spec else { return false };
+    let policy = spec.restart_policy.as_deref().unwrap_or("Always");
+    let statuses = pod
+        .status
+        .iter()
+        .flat_map(|status| status.container_statuses.iter().flatten());
+    let ended = |name: &str| {
+        let status = statuses.clone().find(|status| status.name == name);
+        let terminated = status.and_then(|status| status.state.as_ref()?.terminated.as_ref());
+        terminated.is_some_and(|end| policy == "Never" || (policy == "OnFailure" && end.exit_code == 0))
+    };
+    let mut others = spec
+        .containers
+        .iter()
+        .map(|container| container.name.as_str())
+        .filter(|name| is_other(name))
+        .peekable();
+    others.peek().is_some() && others.all(ended)
+}
+
+fn is_other(name: &str) -> bool {
+    name != names::SIDECAR_CONTAINER && !names::KNOWN_PROXIES.contains(&name)
+}
+
+fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    let status = pod.status.iter();
+    status.flat_map(|status| {
+        status
+            .container_statuses
+            .iter()
+            .chain(&status.init_container_statuses)
+            .flatten()
+    })
+}
+
+/// A container that waits for its next start has the output of the instance that ended.
+fn state(status: &ContainerStatus) -> ContainerState {
+    let current = status.state.as_ref();
+    if current.is_some_and(|state| state.running.is_some()) {
+        return ContainerState::Running;
+    }
+    let last = status.last_state.as_ref();
+    let ended = current.is_some_and(|state| state.terminated.is_some())
+        || last.is_some_and(|state| state.terminated.is_some());
+    if ended {
+        ContainerState::Ended
+    } else {
+        ContainerState::NotStarted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn pod(value: Value) -> Pod {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn with_containers(names: &[&str], annotations: &Value) -> Pod {
+        let containers: Vec<Value> = names.iter().map(|name| json!({"name": name})).collect();
+        pod(json!({"metadata": {"annotations": annotations}, "spec": {"containers": containers}}))
+    }
+
+    #[test]
+    fn chooses_annotated_container_then_first_that_is_no_helper() {
+        let check = |annotations, expected: Option<&str>| {
+            let pod = with_containers(&["istio-proxy", "logship", "web", "other"], &annotations);
+            assert_eq!(choose(&pod).as_deref(), expected);
+        };
+        check(json!({}), Some("web"));
+        check(
+            json!({"kubectl.kubernetes.io/default-container": "other"}),
+            Some("other"),
+        );
+        check(
+            json!({"kubectl.kubernetes.io/default-container": "other", "logship.dev/container": "web"}),
+            Some("web"),
+        );
+        assert_eq!(choose(&with_containers(&["logship", "envoy"], &json!({}))), None);
+    }
+
+    #[test]
+    fn state_follows_status_and_a_crashed_container_counts_as_ended() {
+        let check = |state: Value, last: Value, expected| {
+            let status = json!({"name": "web", "restartCount": 2, "ready": false, "image": "", "imageID": "", "state": state, "lastState": last});
+            let pod = pod(
+                json!({"spec": {"containers": [{"name": "web"}]}, "status": {"containerStatuses": [status]}}),
+            );
+            let found = instance(&pod, "web").unwrap();
+            assert_eq!((found.state, found.restarts), (expected, 2));
+        };
+        check(json!({"running": {}}), json!({}), ContainerState::Running);
+        check(
+            json!({"terminated": {"exitCode": 0}}),
+            json!({}),
+            ContainerState::Ended,
+        );
+        check(
+            json!({"waiting": {"reason": "CrashLoopBackOff"}}),
+            json!({"terminated": {"exitCode": 1}}),
+            ContainerState::Ended,
+        );
+        check(
+            json!({"waiting": {"reason": "PodInitializing"}}),
+            json!({}),
+            ContainerState::NotStarted,
+        );
+        assert_eq!(instance(&with_containers(&["web"], &json!({})), "nosuch"), None);
+    }
+
+    #[test]
+    fn classic_sidecar_ends_only_when_no_other_container_can_come_back() {
+        let check = |policy: &str, exit: i32, expected: bool| {
+            let pod = pod(json!({
+                "spec": {"restartPolicy": policy, "containers": [{"name": "job"}, {"name": "logship"}]},
+                "status": {"containerStatuses": [
+                    {"name": "job", "restartCount": 0, "ready": false, "image": "", "imageID": "", "state": {"terminated": {"exitCode": exit}}},
+                    {"name": "logship", "restartCount": 0, "ready": true, "image": "", "imageID": "", "state": {"running": {}}},
+                ]},
+            }));
+            assert_eq!(others_ended(&pod), expected, "{policy} {exit}");
+        };
+        check("Never", 0, true);
+        check("Never", 1, true);
+        check("OnFailure", 0, true);
+        check("OnFailure", 1, false);
+        check("Always", 0, false);
+        assert!(!others_ended(&with_containers(&["job", "logship"], &json!({}))));
+    }
+}

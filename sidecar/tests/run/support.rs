@@ -1,0 +1,183 @@
+//! The real binary in a directory of its own, and conditions with a deadline.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Waits until `condition` gives a value; fails with `what` after the deadline.
+#[expect(clippy::disallowed_methods, reason = "tests wait in real time")]
+pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let begin = Instant::now();
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(begin.elapsed() < DEADLINE, "deadline: {what}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+/// A place with a log directory, a state directory and a file for the standard output.
+pub struct Place {
+    pub root: TempDir,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("logs")).unwrap();
+        Self { root }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    pub fn append(&self, file: &str, text: &str) {
+        let mut file = File::options()
+            .create(true)
+            .append(true)
+            .open(self.path("logs").join(file))
+            .unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    pub fn rename(&self, from: &str, to: &str) {
+        std::fs::rename(self.path("logs").join(from), self.path("logs").join(to)).unwrap();
+    }
+
+    pub fn stdout(&self) -> String {
+        std::fs::read_to_string(self.path("stdout")).unwrap_or_default()
+    }
+
+    pub fn stderr(&self) -> String {
+        std::fs::read_to_string(self.path("stderr")).unwrap_or_default()
+    }
+
+    pub fn lines(&self) -> Vec<String> {
+        self.stdout().lines().map(str::to_owned).collect()
+    }
+
+    /// `logship run` configured by environment variables.
+    pub fn by_environment(&self) -> Command {
+        let mut command = self.binary();
+        command
+            .args(["run", "--admin-port=0"])
+            .arg(format!("--config-dir={}", self.path("none").display()))
+            .env("LOG_DIRECTORY", self.path("logs"))
+            .env("LOG_FILE_PATTERN", r".+\.log$")
+            .env("LOG_SCAN_INTERVAL", "1")
+            .env("LOG_STATE_DIRECTORY", self.path("state"));
+        command
+    }
+
+    /// `logship run` configured by one document with a files source `access` and these sinks.
+    pub fn by_document(&self, sinks: &serde_json::Value) -> Command {
+        let directory = self.path("config");
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join("shop.json"), document(sinks).to_string()).unwrap();
+        let mut command = self.binary();
+        command
+            .args(["run", "--admin-port=0"])
+            .arg(format!("--config-dir={}", directory.display()))
+            .arg(format!("--state-dir={}", self.path("state").display()))
+            .env("POD_NAME", "web-0")
+            .env("POD_NAMESPACE", "shop")
+            .env(
+                "LOGSHIP_DIRECTORIES",
+                serde_json::json!({"shop/access": self.path("logs")}).to_string(),
+            );
+        command
+    }
+
+    pub fn binary(&self) -> Command {
+        let output = |name| {
+            File::options()
+                .create(true)
+                .append(true)
+                .open(self.path(name))
+                .unwrap()
+        };
+        let mut command = Command::new(env!("CARGO_BIN_EXE_logship"));
+        command
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(output("stdout"))
+            .stderr(output("stderr"));
+        command
+    }
+
+    pub fn wait_for_lines(&self, count: usize) {
+        eventually(&format!("{count} lines on stdout"), || {
+            (self.lines().len() >= count).then_some(())
+        });
+    }
+}
+
+pub fn document(sinks: &serde_json::Value) -> serde_json::Value {
+    serde_json::json!({
+        "version": 1, "name": "shop", "generation": 3, "drainMs": 5000,
+        "sources": [{"name": "access", "files": {"directory": "/var/log/nginx", "pattern": r".+\.log$", "scanIntervalMs": 200, "startAt": "Beginning"}}],
+        "sinks": sinks,
+    })
+}
+
+/// A process that is killed when the test ends.
+pub struct Running(Child);
+
+impl Running {
+    pub fn start(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap())
+    }
+
+    pub fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    pub fn terminate(mut self) -> Option<i32> {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        eventually("the process ends", || self.0.try_wait().unwrap()).code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs to the end, with the output captured.
+pub fn finish(command: &mut Command) -> Output {
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap()
+}
+
+/// `line 0` to `line count-1`.
+pub fn numbered(range: std::ops::Range<usize>) -> String {
+    range
+        .flat_map(|number| ["line ".to_owned(), number.to_string(), "\n".to_owned()])
+        .collect()
+}
+
+/// Whether every number of `range` is among the lines.
+pub fn all_there(lines: &[String], range: std::ops::Range<usize>) -> bool {
+    let seen: std::collections::HashSet<&str> = lines.iter().map(String::as_str).collect();
+    range
+        .into_iter()
+        .all(|number| seen.contains(format!("line {number}").as_str()))
+}
+
+pub fn exists(path: &Path) -> Option<()> {
+    path.exists().then_some(())
+}

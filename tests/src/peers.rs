@@ -1,0 +1,137 @@
+//! Peers that a test serves or drives itself: the client that sends real requests, and the HTTP sink that counts.
+
+use crate::NODE_ADDRESS;
+use anyhow::{Context, Result, ensure};
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::routing::post;
+use bytes::Bytes;
+use flate2::read::GzDecoder;
+use futures::{StreamExt, TryStreamExt, stream};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use std::io::Read;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// GET of `url`; the body of the answer.
+///
+/// # Errors
+/// When there is no answer, or one that is not 200.
+pub async fn get(url: &str) -> Result<String> {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let response = client
+        .get(url.parse()?)
+        .await
+        .with_context(|| format!("failed to get {url}"))?;
+    let status = response.status();
+    let body = response.into_body().collect().await?.to_bytes();
+    ensure!(
+        status == StatusCode::OK,
+        "{url} answered {status}: {}",
+        String::from_utf8_lossy(&body)
+    );
+    Ok(String::from_utf8_lossy(&body).into_owned())
+}
+
+/// Sends the requests of `numbers` to the servers in turn, eight at a time, and waits for every answer.
+///
+/// # Errors
+/// When one is not answered with 200: then the number of log lines could not be known.
+pub async fn send_requests(addresses: &[String], port: u16, numbers: Range<usize>) -> Result<()> {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    stream::iter(numbers)
+        .map(|number| {
+            let url = format!(
+                "http://{}:{port}{}",
+                addresses[number % addresses.len()],
+                crate::oracle::path(number)
+            );
+            let client = client.clone();
+            async move {
+                let response = client
+                    .get(url.parse()?)
+                    .await
+                    .with_context(|| format!("failed to get {url}"))?;
+                ensure!(
+                    response.status() == StatusCode::OK,
+                    "{url} answered {}",
+                    response.status()
+                );
+                response.into_body().collect().await?;
+                Ok(())
+            }
+        })
+        .buffer_unordered(8)
+        .try_collect()
+        .await
+}
+
+/// An HTTP sink on the node that keeps all it got: newline-delimited JSON, plain or with gzip.
+pub struct HttpSink {
+    /// Where pods send to.
+    pub url: String,
+    received: Arc<Mutex<String>>,
+    // Ends with the sink.
+    _server: JoinSet<std::io::Result<()>>,
+}
+
+impl HttpSink {
+    /// Starts one on a free port.
+    ///
+    /// # Errors
+    /// When the node's address is not there: the test does not run inside the cluster.
+    pub async fn start() -> Result<Self> {
+        let listener = TcpListener::bind((NODE_ADDRESS, 0))
+            .await
+            .context("failed to listen on the node's address")?;
+        let url = format!("http://{}/logs", listener.local_addr()?);
+        let received = Arc::new(Mutex::new(String::new()));
+        let router = Router::new()
+            .route("/logs", post(take))
+            .with_state(received.clone());
+        let mut server = JoinSet::new();
+        server.spawn(async move { axum::serve(listener, router).await });
+        Ok(Self {
+            url,
+            received,
+            _server: server,
+        })
+    }
+
+    /// All lines that arrived.
+    pub fn received(&self) -> String {
+        self.received
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+}
+
+async fn take(State(received): State<Arc<Mutex<String>>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let mut text = String::new();
+    let read = if headers
+        .get(header::CONTENT_ENCODING)
+        .is_some_and(|encoding| encoding == "gzip")
+    {
+        GzDecoder::new(&body[..]).read_to_string(&mut text)
+    } else {
+        (&body[..]).read_to_string(&mut text)
+    };
+    if read.is_err() || !text.ends_with('\n') || text.lines().any(|line| !is_object(line)) {
+        return StatusCode::BAD_REQUEST;
+    }
+    received
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .push_str(&text);
+    StatusCode::NO_CONTENT
+}
+
+fn is_object(line: &str) -> bool {
+    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(line).is_ok()
+}

@@ -1,0 +1,278 @@
+//! The reconciler on the real cluster: what it maintains, what it repairs, what it refuses, and what it may do at all.
+
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{ClusterRole, Role, RoleBinding};
+use kube::api::DeleteParams;
+use kube::{Api, ResourceExt};
+use logship_crd::names::{CONFIG_KEY, SIDECAR_ACCOUNT, config_map};
+use logship_crd::v1alpha1::{ConditionType, LogShipping};
+use logship_tests::cluster::{Namespace, container_status, is_injected, is_ready, is_true};
+use logship_tests::wait::{Look, wait_for};
+use logship_tests::{TOOLS_IMAGE, release};
+use std::time::Duration;
+
+/// "Within seconds".
+const REPAIR: Duration = Duration::from_secs(10);
+
+const SPEC: &str = "  selector: {matchLabels: {app: all}}
+  sources: [{name: output, containerOutput: {}}]
+  sinks: [{name: out, stdout: {format: text}}]
+";
+
+/// Waits until an object that was deleted is there again, as another one.
+async fn restored<K>(api: &Api<K>, name: &str) -> anyhow::Result<()>
+where
+    K: kube::Resource + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
+{
+    let before = api.get(name).await?.uid();
+    api.delete(name, &DeleteParams::default()).await?;
+    wait_for(&format!("{name} is restored"), REPAIR, async || {
+        Ok(match api.get_opt(name).await? {
+            Some(found) if found.uid() != before => Look::Done(()),
+            other => Look::NotYet(other.map(|found| found.uid())),
+        })
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drift_is_repaired_within_seconds() -> anyhow::Result<()> {
+    release::ensure_installed().await?;
+    let namespace = Namespace::enabled("drift").await?;
+    namespace.ship("all", SPEC).await?;
+    restored(&namespace.api::<Role>(), SIDECAR_ACCOUNT).await?;
+    restored(&namespace.api::<RoleBinding>(), SIDECAR_ACCOUNT).await?;
+    restored(&namespace.api::<ServiceAccount>(), SIDECAR_ACCOUNT).await?;
+    restored(&namespace.api::<ConfigMap>(), &config_map("all")).await?;
+
+    let maps = namespace.api::<ConfigMap>();
+    let intact = maps.get(&config_map("all")).await?.data;
+    let edit = format!("{{\"data\": {{\"{CONFIG_KEY}\": \"broken\"}}}}");
+    namespace
+        .must_kubectl(&[
+            "patch",
+            "configmap",
+            &config_map("all"),
+            "--type=merge",
+            "-p",
+            &edit,
+        ])
+        .await?;
+    wait_for("the edited ConfigMap is as it was", REPAIR, async || {
+        let data = maps.get(&config_map("all")).await?.data;
+        Ok(if data == intact {
+            Look::Done(())
+        } else {
+            Look::NotYet(data)
+        })
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_resource_takes_everything_of_ours_along_and_pods_go_on() -> anyhow::Result<()> {
+    release::ensure_installed().await?;
+    let namespace = Namespace::enabled("collected").await?;
+    namespace.ship("one", SPEC).await?;
+    namespace.ship("two", SPEC).await?;
+    namespace
+        .apply(&format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: app, labels: {{app: all}}}}, spec: {{containers: \
+             [{{name: app, image: '{TOOLS_IMAGE}', imagePullPolicy: Never, command: [sh, -c, 'exec sleep 100000']}}]}}}}"
+        ))
+        .await?;
+    let before = namespace
+        .wait_pods("app=all", 1, "ready and injected", |pod| {
+            is_ready(pod) && is_injected(pod)
+        })
+        .await?;
+
+    let shippings = namespace.api::<LogShipping>();
+    shippings.delete("one", &DeleteParams::default()).await?;
+    let gone = Duration::from_secs(60);
+    wait_for("the ConfigMap of the first is gone", gone, async || {
+        let found = namespace.api::<ConfigMap>().get_opt(&config_map("one")).await?;
+        Ok(if found.is_none() {
+            Look::Done(())
+        } else {
+            Look::NotYet(found.map(|map| map.metadata))
+        })
+    })
+    .await?;
+    assert!(
+        namespace.api::<Role>().get_opt(SIDECAR_ACCOUNT).await?.is_some(),
+        "the second still needs it"
+    );
+
+    shippings.delete("two", &DeleteParams::default()).await?;
+    wait_for("nothing of ours is left", gone, async || {
+        let mut left = Vec::new();
+        for kind in [
+            "configmaps",
+            "serviceaccounts",
+            "roles",
+            "rolebindings",
+            "secrets",
+        ] {
+            let list = [
+                "get",
+                kind,
+                "-l",
+                "app.kubernetes.io/managed-by=logship",
+                "-o",
+                "name",
+            ];
+            left.push(namespace.must_kubectl(&list).await?.trim().to_owned());
+        }
+        left.retain(|names| !names.is_empty());
+        Ok(if left.is_empty() {
+            Look::Done(())
+        } else {
+            Look::NotYet(left)
+        })
+    })
+    .await?;
+    let after = namespace.api::<Pod>().get("app").await?;
+    let restarts = container_status(&after, "app").map(|status| status.restart_count);
+    assert_eq!(
+        (after.uid(), restarts, is_ready(&after)),
+        (before[0].uid(), Some(0), true)
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_resources_are_refused_with_field_and_remedy() -> anyhow::Result<()> {
+    release::ensure_installed().await?;
+    let namespace = Namespace::create("bad", &[]).await?;
+    let cases = include_str!("bad_resources.yaml");
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for case in cases.split("\n---\n") {
+        let expected = case
+            .lines()
+            .find_map(|line| line.strip_prefix("# expect: "))
+            .unwrap_or("# expect: is missing");
+        let outcome = namespace.try_apply(case).await?;
+        let missing: Vec<&str> = expected
+            .split(" | ")
+            .filter(|part| !outcome.text.contains(part))
+            .collect();
+        if outcome.success || !missing.is_empty() {
+            wrong.push(format!("{case}\nanswer: {}\nmissing: {missing:?}", outcome.text));
+        }
+        count += 1;
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {count}:\n{}",
+        wrong.len(),
+        wrong.join("\n\n")
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_samples_are_accepted_and_valid() -> anyhow::Result<()> {
+    release::ensure_installed().await?;
+    let namespace = Namespace::create("samples", &[]).await?;
+    for (name, sample) in [
+        ("nginx-files", include_str!("../../config/samples/files.yaml")),
+        ("everything", include_str!("../../config/samples/output.yaml")),
+    ] {
+        namespace.apply(sample).await?;
+        namespace
+            .wait_status(name, "it is ready", |status| {
+                is_true(status, ConditionType::Ready)
+            })
+            .await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_schema_cannot_refuse_is_reported_in_the_conditions() -> anyhow::Result<()> {
+    release::ensure_installed().await?;
+    let namespace = Namespace::create("reported", &[]).await?;
+    let spec = "  selector: {matchExpressions: [{key: app, operator: In, values: []}]}
+  sources: [{name: access, files: {directory: /var/log, pattern: '(unclosed'}}]
+  sinks: [{name: out, stdout: {}}]
+";
+    namespace
+        .apply(&logship_tests::cluster::shipping("reported", spec))
+        .await?;
+    let status = namespace
+        .wait_status("reported", "Valid is False", |status| {
+            status
+                .conditions
+                .iter()
+                .any(|found| found.type_ == ConditionType::Valid.name() && found.status == "False")
+        })
+        .await?;
+    assert!(!is_true(&status, ConditionType::Ready));
+    let valid = status
+        .conditions
+        .iter()
+        .find(|found| found.type_ == "Valid")
+        .map(|found| found.message.as_str());
+    let message = valid.unwrap_or_default();
+    for part in [
+        "spec.sources[0].files.pattern",
+        "(unclosed",
+        "spec.selector.matchExpressions[0]",
+    ] {
+        assert!(message.contains(part), "{part} is not in: {message}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_may_do_what_is_written_here_and_nothing_else() -> anyhow::Result<()> {
+    release::ensure_installed().await?;
+    let namespace = Namespace::create("rights", &[]).await?;
+    let role = Api::<ClusterRole>::all(namespace.client())
+        .get("logship-operator")
+        .await?;
+    let mut rights: Vec<String> = Vec::new();
+    for rule in role.rules.unwrap_or_default() {
+        let names = rule
+            .resource_names
+            .map(|names| format!(" {names:?}"))
+            .unwrap_or_default();
+        for resource in rule.resources.unwrap_or_default() {
+            let group = rule.api_groups.clone().unwrap_or_default().join(",");
+            rights.push(format!("{} {resource}.{group}{names}", rule.verbs.join(",")));
+        }
+    }
+    rights.sort();
+    let written: Vec<&str> = include_str!("operator_rights.txt").lines().collect();
+    assert_eq!(
+        rights, written,
+        "the operator's rights changed: a reviewer has to see it in operator_rights.txt"
+    );
+    // And what matters most, asked of the API server itself.
+    for (verb, resource) in [
+        ("get", "secrets"),
+        ("list", "secrets"),
+        ("create", "pods"),
+        ("patch", "pods"),
+        ("delete", "pods"),
+        ("escalate", "roles"),
+        ("impersonate", "users"),
+    ] {
+        let account = "--as=system:serviceaccount:logship-system:logship-operator";
+        let answer = namespace
+            .kubectl(&["auth", "can-i", verb, resource, account])
+            .await?;
+        assert_eq!(answer.text.trim().lines().last(), Some("no"), "{verb} {resource}");
+    }
+    assert!(
+        namespace
+            .api::<Secret>()
+            .list(&kube::api::ListParams::default())
+            .await?
+            .items
+            .is_empty()
+    );
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! helm install, upgrade, uninstall, install again. Alone in its program, because the others need the release.
+
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::Api;
+use logship_crd::v1alpha1::LogShipping;
+use logship_tests::cluster::{Namespace, is_injected, is_ready, must_run, run};
+use logship_tests::{TOOLS_IMAGE, release};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const SPEC: &str = "  selector: {}
+  sources: [{name: output, containerOutput: {}}]
+  sinks: [{name: out, stdout: {format: text}}]
+";
+
+fn pod(name: &str) -> String {
+    format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}}}, spec: {{containers: \
+         [{{name: app, image: '{TOOLS_IMAGE}', imagePullPolicy: Never, command: [sh, -c, 'exec sleep 100000']}}]}}}}"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn install_upgrade_uninstall_and_install_again() -> anyhow::Result<()> {
+    release::ensure_installed().await?;
+    let namespace = Namespace::create("release", &["logship.dev/injection=required"]).await?;
+    namespace.ship("all", SPEC).await?;
+
+    // An upgrade never leaves admission without a server: a required pod made at any time is injected.
+    let upgrade = async {
+        release::install(&["podAnnotations.upgraded=once"])
+            .await
+            .map(drop)
+    };
+    let upgraded = AtomicBool::new(false);
+    let create = async {
+        let mut created = 0;
+        while !upgraded.load(Ordering::Relaxed) {
+            namespace.apply(&pod(&format!("app-{created}"))).await?;
+            created += 1;
+        }
+        Ok(created)
+    };
+    let finish = async {
+        upgrade
+            .await
+            .inspect(|()| upgraded.store(true, Ordering::Relaxed))
+    };
+    let ((), created) = futures::try_join!(finish, create)?;
+    for pod in namespace.pods("").await? {
+        assert!(is_injected(&pod), "{:?}", pod.metadata.name);
+    }
+
+    // Nothing of an uninstalled release stands in the way of pods, resources or namespaces.
+    release::uninstall().await?;
+    let webhook = run("kubectl", &["get", "mutatingwebhookconfiguration", "logship"], "").await?;
+    assert!(webhook.text.contains("NotFound"), "{}", webhook.text);
+    namespace.apply(&pod("after")).await?;
+    assert!(!is_injected(&namespace.api::<Pod>().get("after").await?));
+    let definitions = Api::<CustomResourceDefinition>::all(namespace.client());
+    assert!(
+        definitions.get_opt("logshippings.logship.dev").await?.is_some(),
+        "resources of users survive"
+    );
+    namespace
+        .must_kubectl(&["delete", "logshipping", "all", "--wait", "--timeout=30s"])
+        .await?;
+    namespace
+        .apply(&logship_tests::cluster::shipping("kept", SPEC))
+        .await?;
+    must_run(
+        "kubectl",
+        &[
+            "delete",
+            "namespace",
+            release::NAMESPACE,
+            "--wait",
+            "--timeout=90s",
+        ],
+        "",
+    )
+    .await?;
+
+    // Ready means ready: the first required pod after `helm install --wait` and a ready resource is injected.
+    release::install(&[]).await?;
+    assert!(namespace.api::<LogShipping>().get_opt("kept").await?.is_some());
+    namespace.ship("all", SPEC).await?;
+    namespace.apply(&pod("again")).await?;
+    assert!(is_injected(&namespace.api::<Pod>().get("again").await?));
+    namespace.wait_pods("", created + 2, "ready", is_ready).await?;
+    Ok(())
+}
