@@ -13,6 +13,7 @@ use super::{Skip, SkipReason, volumes};
 use logship_crd::names;
 use logship_crd::v1alpha1::Position;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// The sidecar's user where the application's is not known or is root: `nonroot` of the distroless images.
 const USER: i64 = 65532;
@@ -120,8 +121,25 @@ fn security_context(pod: Pod<'_>, parts: &Parts<'_>) -> Value {
 
 /// The user of the application, so that files which only their owner can read (0600, 0640) can be shipped. Files of root cannot be
 /// owned by a user that `restricted` allows: those have to be readable by others, or by the pod's `fsGroup`.
+///
+/// Where processes see each other, a user's processes can read each other's files through `/proc/<pid>/root`, and so the token.
 fn user(pod: Pod<'_>, parts: &Parts<'_>) -> i64 {
+    let is_secret = matches!(parts.token, Token::Replaced { .. } | Token::Secret);
+    if is_secret && pod.shares_processes() {
+        return other_user(pod);
+    }
     application_id(pod, parts, "runAsUser").unwrap_or(USER)
+}
+
+/// A user that is none of the pod's; one that only an image knows may well be [`USER`].
+fn other_user(pod: Pod<'_>) -> i64 {
+    let user = |context: Option<&Value>| context?.get("runAsUser")?.as_i64();
+    let of_pod = user(pod.spec("securityContext")).unwrap_or(USER);
+    let taken: BTreeSet<i64> = pod
+        .all_containers()
+        .map(|(_, container)| user(container.get("securityContext")).unwrap_or(of_pod))
+        .collect();
+    (USER..).find(|user| !taken.contains(user)).unwrap_or(USER)
 }
 
 /// A number from the security context of the application's container, else of the pod, unless it is that of root.
