@@ -124,7 +124,7 @@ fn security_context(pod: Pod<'_>, parts: &Parts<'_>) -> Value {
 ///
 /// Where processes see each other, a user's processes can read each other's files through `/proc/<pid>/root`, and so the token.
 fn user(pod: Pod<'_>, parts: &Parts<'_>) -> i64 {
-    let is_secret = matches!(parts.token, Token::Replaced { .. } | Token::Secret);
+    let is_secret = matches!(parts.token, Token::Replaced | Token::Secret);
     if is_secret && pod.shares_processes() {
         return other_user(pod);
     }
