@@ -9,7 +9,7 @@ use super::patch::Draft;
 use super::plan::Plan;
 use super::pod::Pod;
 use super::token::{self, Token};
-use super::{Skip, SkipReason, volumes};
+use super::{Skip, SkipReason, resources, volumes};
 use logship_crd::names;
 use logship_crd::v1alpha1::Position;
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ pub(super) fn build(pod: Pod<'_>, parts: &Parts<'_>) -> Value {
         "imagePullPolicy": plan.settings.image_pull_policy,
         "args": ["run"],
         "env": environment(*native, logs),
-        "resources": resources(pod, plan, overrides),
+        "resources": requirements(pod, plan, overrides),
         "securityContext": security_context(pod, parts),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": mounts,
@@ -94,14 +94,15 @@ fn environment(native: bool, logs: &Logs) -> Vec<Value> {
 
 /// A pod with a budget of its own (`spec.resources`, KEP-2837) shares it with the sidecar: requests beside it would make
 /// the sum exceed it, and the API server would refuse the pod.
-fn resources(pod: Pod<'_>, plan: &Plan<'_>, overrides: &Overrides<'_>) -> Value {
+fn requirements(pod: Pod<'_>, plan: &Plan<'_>, overrides: &Overrides<'_>) -> Value {
     if pod.has_budget() {
         return json!({});
     }
-    match &overrides.resources {
-        Some(own) => json!(super::resources::completed(own)),
-        None => json!(plan.resources),
-    }
+    let own = match &overrides.resources {
+        Some(own) => resources::completed(own),
+        None => plan.resources.clone(),
+    };
+    json!(resources::fitted(own, pod))
 }
 
 fn security_context(pod: Pod<'_>, parts: &Parts<'_>) -> Value {
