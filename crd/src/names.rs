@@ -22,7 +22,8 @@ pub const NATIVE_ANNOTATION: &str = "logship.dev/native";
 pub const IMAGE_ANNOTATION: &str = "logship.dev/image";
 /// Pod annotation: the sidecar's resource requirements for this pod, as JSON.
 pub const RESOURCES_ANNOTATION: &str = "logship.dev/resources";
-/// Pod annotation: `true` leaves the application's token mounts in place (see `SECURITY.md`).
+/// Pod annotation: `true`: a pod that runs as `default` keeps its account and its tokens; the sidecar gets a token of its own
+/// as in pods with an account of their own.
 pub const KEEP_TOKEN_ANNOTATION: &str = "logship.dev/keep-token";
 /// Annotation written by injection: the hash of the injected plan.
 pub const INJECTED_ANNOTATION: &str = "logship.dev/injected";

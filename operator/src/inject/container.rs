@@ -9,10 +9,11 @@ use super::patch::Draft;
 use super::plan::Plan;
 use super::pod::Pod;
 use super::token::{self, Token};
-use super::{Skip, SkipReason, volumes};
+use super::{Skip, SkipReason, resources, volumes};
 use logship_crd::names;
 use logship_crd::v1alpha1::Position;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// The sidecar's user where the application's is not known or is root: `nonroot` of the distroless images.
 const USER: i64 = 65532;
@@ -43,7 +44,7 @@ pub(super) fn build(pod: Pod<'_>, parts: &Parts<'_>) -> Value {
         "imagePullPolicy": plan.settings.image_pull_policy,
         "args": ["run"],
         "env": environment(*native, logs),
-        "resources": resources(pod, plan, overrides),
+        "resources": requirements(pod, plan, overrides),
         "securityContext": security_context(pod, parts),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": mounts,
@@ -93,14 +94,15 @@ fn environment(native: bool, logs: &Logs) -> Vec<Value> {
 
 /// A pod with a budget of its own (`spec.resources`, KEP-2837) shares it with the sidecar: requests beside it would make
 /// the sum exceed it, and the API server would refuse the pod.
-fn resources(pod: Pod<'_>, plan: &Plan<'_>, overrides: &Overrides<'_>) -> Value {
+fn requirements(pod: Pod<'_>, plan: &Plan<'_>, overrides: &Overrides<'_>) -> Value {
     if pod.has_budget() {
         return json!({});
     }
-    match &overrides.resources {
-        Some(own) => json!(super::resources::completed(own)),
-        None => json!(plan.resources),
-    }
+    let own = match &overrides.resources {
+        Some(own) => resources::completed(own),
+        None => plan.resources.clone(),
+    };
+    json!(resources::fitted(own, pod))
 }
 
 fn security_context(pod: Pod<'_>, parts: &Parts<'_>) -> Value {
@@ -120,8 +122,25 @@ fn security_context(pod: Pod<'_>, parts: &Parts<'_>) -> Value {
 
 /// The user of the application, so that files which only their owner can read (0600, 0640) can be shipped. Files of root cannot be
 /// owned by a user that `restricted` allows: those have to be readable by others, or by the pod's `fsGroup`.
+///
+/// Where processes see each other, a user's processes can read each other's files through `/proc/<pid>/root`, and so the token.
 fn user(pod: Pod<'_>, parts: &Parts<'_>) -> i64 {
+    let is_secret = matches!(parts.token, Token::Replaced | Token::Secret);
+    if is_secret && pod.shares_processes() {
+        return other_user(pod);
+    }
     application_id(pod, parts, "runAsUser").unwrap_or(USER)
+}
+
+/// A user that is none of the pod's; one that only an image knows may well be [`USER`].
+fn other_user(pod: Pod<'_>) -> i64 {
+    let user = |context: Option<&Value>| context?.get("runAsUser")?.as_i64();
+    let of_pod = user(pod.spec("securityContext")).unwrap_or(USER);
+    let taken: BTreeSet<i64> = pod
+        .all_containers()
+        .map(|(_, container)| user(container.get("securityContext")).unwrap_or(of_pod))
+        .collect();
+    (USER..).find(|user| !taken.contains(user)).unwrap_or(USER)
 }
 
 /// A number from the security context of the application's container, else of the pod, unless it is that of root.

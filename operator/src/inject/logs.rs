@@ -2,6 +2,7 @@
 //!
 //! A directory that lies on a volume already is read from that volume; otherwise the container gets an emptyDir there, and loses
 //! sight of what its image has at that place. Mounts are compared by what they cover, so sources with one directory share one volume.
+//! A directory below one that got an emptyDir gets its own, because a new volume is empty and the application expects it there.
 
 use super::annotations::Overrides;
 use super::patch::Draft;
@@ -36,7 +37,9 @@ pub(super) struct Logs {
 /// Shares the directory of each source of the plan.
 pub(super) fn share(draft: &mut Draft, plan: &Plan<'_>, overrides: &Overrides<'_>) -> Result<Logs, Skip> {
     let mut logs = Logs::default();
-    for files in &plan.files {
+    // A volume that one source names serves another that names none.
+    let (named, others): (Vec<_>, Vec<_>) = plan.files.iter().partition(|files| files.volume.is_some());
+    for files in named.into_iter().chain(others) {
         let container = writer(draft.pod(), files, plan, overrides)?;
         let place = Place {
             files,
@@ -44,7 +47,10 @@ pub(super) fn share(draft: &mut Draft, plan: &Plan<'_>, overrides: &Overrides<'_
             container,
         };
         place.check_is_no_root()?;
-        if place.covering_mount(draft.pod())?.is_none() {
+        if place
+            .covering_mount(draft.pod())?
+            .is_none_or(|mount| place.is_missing_on(mount, &logs.made))
+        {
             logs.made.extend(place.mount_volume(draft)?);
         }
         place.read_from_sidecar(draft.pod(), &mut logs)?;
@@ -103,6 +109,12 @@ impl Place<'_> {
             ));
         }
         Ok(())
+    }
+
+    /// Whether the mount is of a volume just made, for a directory above this one.
+    fn is_missing_on(&self, mount: &Value, made: &[String]) -> bool {
+        let is_new = made.iter().any(|name| text(mount, "name") == Some(name));
+        is_new && parts(text(mount, "mountPath").unwrap_or_default()) != self.directory
     }
 
     /// The mount of the container that the directory lies on, provided that logs can be read from it.

@@ -93,6 +93,11 @@ impl<'a> Pod<'a> {
             .filter(|account| *account != DEFAULT_ACCOUNT)
     }
 
+    /// Whether its containers see each other's processes.
+    pub(super) fn shares_processes(self) -> bool {
+        self.spec("shareProcessNamespace").and_then(Value::as_bool) == Some(true)
+    }
+
     /// Whether its containers share a budget (`spec.resources`).
     pub(super) fn has_budget(self) -> bool {
         self.spec("resources")

@@ -1,8 +1,12 @@
 //! Resource requests and limits of the sidecar: combined over resources, and completed so that the API server takes them.
 
+use super::pod::Pod;
 use logship_crd::v1alpha1::ResourceRequirements;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// Limit on the cpu in a pod where every other container has one.
+const CPU_LIMIT: &str = "100m";
 const NAMES: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 
 type Quantities = BTreeMap<String, String>;
@@ -74,6 +78,47 @@ pub(super) fn completed(given: &ResourceRequirements) -> ResourceRequirements {
         }
     }
     ResourceRequirements { requests, limits }
+}
+
+/// Sets what every container of the pod has: a cpu limit, because a ResourceQuota on it refuses a pod with a container that has
+/// none; and requests that equal limits, because the pod would not be of class Guaranteed any more.
+pub(super) fn fitted(mut own: ResourceRequirements, pod: Pod<'_>) -> ResourceRequirements {
+    if !pod.all_containers().all(|(_, container)| has_cpu_limit(container)) {
+        return own;
+    }
+    if !own.limits.contains_key("cpu") {
+        own.limits.insert("cpu".to_owned(), CPU_LIMIT.to_owned());
+        let asked = own.requests.get_key_value("cpu");
+        raise(
+            &mut own.limits,
+            asked.map(|(name, value)| (name.clone(), value.clone())),
+        );
+    }
+    if pod.all_containers().all(|(_, container)| is_guaranteed(container)) {
+        for name in ["cpu", "memory"] {
+            if let Some(limit) = own.limits.get(name) {
+                own.requests.insert(name.to_owned(), limit.clone());
+            }
+        }
+    }
+    own
+}
+
+fn has_cpu_limit(container: &Value) -> bool {
+    quantity_at(container, "limits", "cpu").is_some()
+}
+
+/// Whether it has limits of cpu and memory, and requests that equal them; a request that is absent does.
+fn is_guaranteed(container: &Value) -> bool {
+    ["cpu", "memory"].into_iter().all(|name| {
+        let limit = quantity_at(container, "limits", name);
+        let request = quantity_at(container, "requests", name);
+        limit.is_some() && (request.is_none() || request == limit)
+    })
+}
+
+fn quantity_at(container: &Value, kind: &str, name: &str) -> Option<f64> {
+    quantity(container.get("resources")?.get(kind)?.get(name)?.as_str()?)
 }
 
 fn greatest_of_both(left: Quantities, right: &Quantities) -> Quantities {

@@ -1,7 +1,8 @@
 //! The sidecar's API token, and what becomes of the pod's account (D5 of ARCHITECTURE.md).
 //!
 //! It promises that policy `Inject` never gives the application a right: where the pod's account is replaced, the application's token
-//! goes; where the application has a token of its own, the account stays and the sidecar's token comes from a Secret.
+//! goes; where the application has a token of its own, or asks to keep the one it has, the account stays and the sidecar's token
+//! comes from a Secret.
 //! `pods/log` cannot be limited to one pod by RBAC, so an application with the sidecar's token could read its whole namespace.
 
 use super::annotations::Overrides;
@@ -24,8 +25,8 @@ const ADMISSION_VOLUME_PREFIX: &str = "kube-api-access-";
 pub(super) enum Token {
     /// None: it does not talk to the API.
     None,
-    /// The pod now runs as the sidecar's account; the application's tokens go, unless the pod asks to keep them.
-    Replaced { keep_application_token: bool },
+    /// The pod now runs as the sidecar's account; the application's tokens go.
+    Replaced,
     /// The pod's own account stays; the sidecar's account comes from a Secret.
     Secret,
     /// That of the pod's own account.
@@ -42,10 +43,8 @@ pub(super) fn decide(
         return Ok(Token::None);
     }
     match plan.account {
-        ServiceAccountPolicy::Inject if has_own_identity(pod) => Ok(Token::Secret),
-        ServiceAccountPolicy::Inject => Ok(Token::Replaced {
-            keep_application_token: overrides.keep_token,
-        }),
+        ServiceAccountPolicy::Inject if overrides.keep_token || has_own_identity(pod) => Ok(Token::Secret),
+        ServiceAccountPolicy::Inject => Ok(Token::Replaced),
         ServiceAccountPolicy::Keep
             if plan.needs_api && pod.own_account().is_none() && on_host_network(pod) =>
         {
@@ -66,18 +65,13 @@ pub(super) fn apply(draft: &mut Draft, token: Token) -> Result<(), Skip> {
             "items": [{"key": "token", "path": "token"}],
             "optional": true,
         }}),
-        Token::Own | Token::Replaced { .. } => {
+        Token::Own | Token::Replaced => {
             json!({"serviceAccountToken": {"expirationSeconds": EXPIRATION_SECONDS, "path": "token"}})
         }
     };
-    if let Token::Replaced {
-        keep_application_token,
-    } = token
-    {
+    if token == Token::Replaced {
         replace_account(draft);
-        if !keep_application_token {
-            remove_application_tokens(draft);
-        }
+        remove_application_tokens(draft);
     }
     draft.add_volume(volume(&source))
 }
