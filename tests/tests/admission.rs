@@ -186,11 +186,17 @@ async fn the_injected_container_passes_pod_security_restricted() -> anyhow::Resu
         "pod-security.kubernetes.io/enforce=restricted",
     ];
     let namespace = Namespace::create("restricted", &labels).await?;
-    namespace.ship("all", SPEC).await?;
+    let sources = "[{name: output, containerOutput: {}}, {name: written, files: {directory: /var/log/app, pattern: log}}]";
+    namespace
+        .ship(
+            "all",
+            &SPEC.replace("[{name: output, containerOutput: {}}]", sources),
+        )
+        .await?;
     namespace
         .apply(&format!(
             "{{apiVersion: v1, kind: Pod, metadata: {{name: hardened}}, spec: {{containers: [{{name: app, image: '{TOOLS_IMAGE}', \
-             imagePullPolicy: Never, command: [sh, -c, 'echo started; exec sleep 100000'], securityContext: {{runAsNonRoot: true, \
+             imagePullPolicy: Never, command: [sh, -c, 'echo started; umask 077; echo written > /var/log/app/log; exec sleep 100000'], securityContext: {{runAsNonRoot: true, \
              runAsUser: 1000, allowPrivilegeEscalation: false, capabilities: {{drop: [ALL]}}, seccompProfile: {{type: \
              RuntimeDefault}}}}}}]}}}}"
         ))
@@ -199,11 +205,45 @@ async fn the_injected_container_passes_pod_security_restricted() -> anyhow::Resu
     assert!(is_injected(&running[0]));
     wait_for("it ships", PATIENCE, async || {
         let output = namespace.logs("hardened", "logship", false).await?;
-        Ok(if output.contains("started") {
+        Ok(if output.contains("started") && output.contains("written") {
             Look::Done(())
         } else {
             Look::NotYet(output)
         })
     })
     .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_bind_the_pods_own_account_reads_the_log() -> anyhow::Result<()> {
+    release::ensure_installed().await?;
+    let namespace = Namespace::enabled("bind").await?;
+    namespace
+        .ship("all", &format!("{SPEC}  sidecar: {{serviceAccount: Bind}}\n"))
+        .await?;
+    namespace
+        .must_kubectl(&["create", "serviceaccount", "backend"])
+        .await?;
+    namespace
+        .apply(&pod("app", None).replace("spec:\n", "spec:\n  serviceAccountName: backend\n"))
+        .await?;
+    wait_for("it ships", PATIENCE, async || {
+        let output = namespace.logs("app", "logship", false).await?;
+        Ok(if output.lines().any(|line| line == "started") {
+            Look::Done(())
+        } else {
+            Look::NotYet(output)
+        })
+    })
+    .await?;
+    let status = namespace
+        .wait_status("all", "the account is named", |status| {
+            !status.service_accounts.is_empty()
+        })
+        .await?;
+    assert!(
+        status.service_accounts.iter().any(|account| account == "backend"),
+        "{status:?}"
+    );
+    Ok(())
 }
