@@ -9,6 +9,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -24,7 +25,7 @@ pub type StatusPorts = Vec<mpsc::Sender<oneshot::Sender<PipelineStatus>>>;
 
 /// Serves for ever; without the port it waits for ever, because nothing else depends on it.
 pub async fn run(port: u16, pipelines: StatusPorts) {
-    let listener = match TcpListener::bind((std::net::Ipv4Addr::UNSPECIFIED, port)).await {
+    let listener = match bind(port).await {
         Ok(listener) => listener,
         Err(error) => {
             tracing::warn!(port, %error, "the administration port cannot be used, going on without it");
@@ -45,6 +46,14 @@ pub async fn run(port: u16, pipelines: StatusPorts) {
             },
             Some(_) = connections.join_next() => {}
         }
+    }
+}
+
+/// Both families, or version 4 alone where the node has no version 6.
+async fn bind(port: u16) -> std::io::Result<TcpListener> {
+    match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await,
     }
 }
 

@@ -5,6 +5,7 @@
 mod load;
 mod pipeline;
 
+use self::load::Loaded;
 use self::pipeline::Wiring;
 use crate::admin;
 use crate::args::Run;
@@ -77,9 +78,8 @@ pub fn check(file: &Path) -> Result<(), Error> {
 /// Ships until it is told to stop.
 pub async fn run(args: Run, environment: config::Environment) -> Result<(), Error> {
     let mut stop = Stop::new().map_err(Error::Signals)?;
-    let config = tokio::select! {
-        config = load::load(&args, &environment) => config?,
-        () = stop.asked() => return Ok(()),
+    let Some(Loaded { config, told }) = load::load(&args, &environment, &mut stop).await? else {
+        return Ok(());
     };
     let state = config
         .state_directory
@@ -92,7 +92,7 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
     } else {
         Drain::WhatIsThere
     };
-    let (stopping, stopped) = watch::channel(None);
+    let (stopping, stopped) = watch::channel(told.then_some(on_signal));
     let mut tasks = JoinSet::new();
     let wiring = Wiring {
         clock: Clock::start(),
@@ -113,7 +113,7 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
         tasks,
         stopping,
         on_signal,
-        told: false,
+        told,
     };
     supervisor.run(&mut stop).await
 }

@@ -8,6 +8,7 @@ mod environment;
 
 pub use self::document::{check_document, from_documents};
 pub use self::environment::from_environment;
+pub(crate) use self::environment::{is_classic, pod};
 
 use logship_crd::agent_config::{Compression, Format, StartAt};
 use std::collections::BTreeMap;

@@ -13,7 +13,7 @@ use crate::source::files::OpenFiles;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::SelectAll;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -44,6 +44,16 @@ pub struct Driver {
     pub stop: watch::Receiver<Option<Drain>>,
     /// Who asks for the status.
     pub status: mpsc::Receiver<oneshot::Sender<PipelineStatus>>,
+    /// What was said once and still holds.
+    pub said: Said,
+}
+
+/// Troubles that were said and are not over.
+#[derive(Debug, Default)]
+pub struct Said {
+    save_fails: bool,
+    /// Sinks whose refused records are dropped.
+    drops: BTreeSet<usize>,
 }
 
 /// Where a sink's batches go.
@@ -143,24 +153,30 @@ impl Driver {
     fn save(&mut self, document: &[u8]) {
         let Some(state) = &self.state else { return };
         let path = state.checkpoint(&self.name);
-        if let Err(error) = replace(&path, document) {
-            tracing::warn!(pipeline = self.name, %error, "the checkpoint cannot be written, trying again");
+        let saved = replace(&path, document);
+        let said = std::mem::replace(&mut self.said.save_fails, saved.is_err());
+        if let Err(error) = saved {
+            if !said {
+                tracing::warn!(pipeline = self.name, %error, "the checkpoint cannot be written, trying again");
+            }
             self.engine.handle(self.clock.now(), Input::SaveFailed);
         }
     }
 
-    fn keep_rejected(&self, sink: usize, body: &[u8], error: &str) {
-        let sink = &self.sinks[sink].name;
+    fn keep_rejected(&mut self, number: usize, body: &[u8], error: &str) {
+        let sink = &self.sinks[number].name;
         let kept = self
             .state
             .as_ref()
             .map(|state| append_bounded(&state.rejected(&self.name, sink), body, REJECTED_BYTES_MAX));
-        if !matches!(kept, Some(Ok(true))) {
+        if matches!(kept, Some(Ok(true))) {
+            self.said.drops.remove(&number);
+        } else if self.said.drops.insert(number) {
             tracing::warn!(
                 pipeline = self.name,
                 sink,
                 error,
-                "a refused record cannot be kept and is dropped"
+                "refused records cannot be kept and are dropped"
             );
         }
     }
@@ -223,6 +239,7 @@ mod tests {
             state: None,
             stop,
             status,
+            said: Said::default(),
         };
         let run = tokio::time::timeout(Duration::from_secs(10), driver.run());
         assert!(run.await.is_ok());

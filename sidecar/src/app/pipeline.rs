@@ -3,7 +3,7 @@
 use super::{Ended, Error};
 use crate::admin::StatusPorts;
 use crate::config::{Pipeline, Pod, SourceKind};
-use crate::driver::{Driver, SinkPort, Verdicts};
+use crate::driver::{Driver, Said, SinkPort, Verdicts};
 use crate::engine::checkpoint::Checkpoint;
 use crate::engine::follow::Drain;
 use crate::engine::outlets::StreamId;
@@ -59,6 +59,7 @@ impl Wiring<'_> {
                 state: self.state.clone(),
                 stop: self.stopped.clone(),
                 status,
+                said: Said::default(),
             };
             let name = pipeline.name.clone();
             tasks.spawn(async move {

@@ -253,7 +253,7 @@ fn http(place: &str, sink: HttpSink, mistakes: &mut Vec<Mistake>) -> Option<Http
     if url.is_none() {
         mistakes.push(invalid(
             format!("{place}.http.url"),
-            &text,
+            &without_credentials(&text),
             "not an absolute URL",
             "write http://… or https://…",
         ));
@@ -266,7 +266,8 @@ fn http(place: &str, sink: HttpSink, mistakes: &mut Vec<Mistake>) -> Option<Http
             let place = format!("{place}.http.headers[{name}]");
             mistakes.push(invalid(
                 place,
-                &value,
+                // It may be a credential.
+                &"(not shown)",
                 "not a header",
                 "write visible ASCII characters",
             ));
@@ -278,6 +279,11 @@ fn http(place: &str, sink: HttpSink, mistakes: &mut Vec<Mistake>) -> Option<Http
         compression,
         timeout: Duration::from_millis(timeout_ms.max(1)),
     })
+}
+
+/// What stands before an `@` in a URL may be a password.
+fn without_credentials(url: &str) -> &str {
+    url.rsplit_once('@').map_or(url, |(_, rest)| rest)
 }
 
 fn one_name_each<'a>(place: &str, names: impl Iterator<Item = &'a str>, mistakes: &mut Vec<Mistake>) {

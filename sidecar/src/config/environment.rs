@@ -55,7 +55,8 @@ pub fn from_environment(environment: &Environment) -> Result<Config, Mistakes> {
     })
 }
 
-pub(super) fn pod(environment: &Environment) -> Pod {
+/// The pod that the environment names.
+pub(crate) fn pod(environment: &Environment) -> Pod {
     let value = |name| optional(environment, name);
     Pod {
         name: value(ENV_POD_NAME),
@@ -64,7 +65,8 @@ pub(super) fn pod(environment: &Environment) -> Pod {
     }
 }
 
-pub(super) fn is_classic(environment: &Environment) -> bool {
+/// Whether we are a classic container, see [`Config::classic`].
+pub(crate) fn is_classic(environment: &Environment) -> bool {
     environment.get(ENV_CLASSIC).is_some_and(|value| value == "true")
 }
 

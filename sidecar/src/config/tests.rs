@@ -88,3 +88,12 @@ fn unknown_fields_are_errors() {
     let mistakes = from_documents(&environment(&[]), &documents, Path::new("/state")).unwrap_err();
     assert!(mistakes.to_string().contains("colour"), "{mistakes}");
 }
+
+#[test]
+fn mistakes_show_no_credentials() {
+    let sinks = r#"{"name":"a","batch":{"maxBytes":1,"maxAgeMs":1},"http":{"url":"ftp://me:secret@host","headers":{"authorization":"secret\n"},"compression":"gzip","timeoutMs":1}}"#;
+    let mistakes = from_documents(&environment(&[]), &document(sinks), Path::new("/state")).unwrap_err();
+    let text = mistakes.to_string();
+    assert!(text.contains("authorization") && text.contains("host"), "{text}");
+    assert!(!text.contains("secret"), "{text}");
+}

@@ -260,6 +260,10 @@ impl Tail {
     /// The directory could not be listed.
     pub fn listing_failed(&mut self, now: Tick, error: &str) -> Option<Report> {
         self.after_listing(now);
+        if !self.listed {
+            // Nobody knows what was there at the start: rather send old lines than lose new ones.
+            self.settings.start_at = StartAt::Beginning;
+        }
         for file in &mut self.files {
             file.seen_in_listing(now, None);
         }

@@ -6,14 +6,18 @@ use crate::io::net::HttpClient;
 use bytes::Bytes;
 use flate2::write::GzEncoder;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use http::{Method, Request};
+use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use logship_crd::agent_config::Compression;
 use std::error::Error as _;
 use std::io::Write;
+use std::time::Duration;
 
 /// More of an answer's body is not read; then the connection is not used again.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
+/// Nor is it waited for longer.
+const ANSWER_BODY_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// The endpoint.
 #[derive(Debug)]
@@ -39,38 +43,38 @@ impl HttpTransport {
                 };
             }
         };
-        match tokio::time::timeout(self.settings.timeout, self.post(request)).await {
-            Ok(verdict) => verdict,
+        match tokio::time::timeout(self.settings.timeout, self.client.request(request)).await {
+            Ok(Ok(answer)) => judge(answer).await,
+            Ok(Err(error)) => failed(&error),
             Err(_) => Verdict::Retry {
                 after: None,
                 error: format!("no answer within {:?}", self.settings.timeout),
             },
         }
     }
+}
 
-    async fn post(&self, request: Request<Full<Bytes>>) -> Verdict {
-        let answer = match self.client.request(request).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                let cause = error
-                    .source()
-                    .map(|cause| format!(": {cause}"))
-                    .unwrap_or_default();
-                return Verdict::Retry {
-                    after: None,
-                    error: format!("{error}{cause}"),
-                };
-            }
-        };
-        let (head, body) = answer.into_parts();
-        // The status is the answer; the body is read only so that the connection can be used again.
-        let _ = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
-        let retry_after = head
-            .headers
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok());
-        from_status(head.status.as_u16(), retry_after)
+fn failed(error: &hyper_util::client::legacy::Error) -> Verdict {
+    let cause = error
+        .source()
+        .map(|cause| format!(": {cause}"))
+        .unwrap_or_default();
+    Verdict::Retry {
+        after: None,
+        error: format!("{error}{cause}"),
     }
+}
+
+/// The status is the answer; the body is read only so that the connection can be used again.
+async fn judge(answer: Response<Incoming>) -> Verdict {
+    let (head, body) = answer.into_parts();
+    let body = Limited::new(body, ANSWER_BYTES_MAX).collect();
+    let _ = tokio::time::timeout(ANSWER_BODY_TIME_MAX, body).await;
+    let retry_after = head
+        .headers
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok());
+    from_status(head.status.as_u16(), retry_after)
 }
 
 fn request(
@@ -96,4 +100,40 @@ fn gzip(body: &[u8]) -> std::io::Result<Bytes> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8), flate2::Compression::fast());
     encoder.write_all(body)?;
     encoder.finish().map(Bytes::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::net::http_client;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn batch_is_delivered_although_the_body_of_the_answer_never_comes() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let settings = Http {
+            url: format!("http://{}/", listener.local_addr().unwrap())
+                .parse()
+                .unwrap(),
+            headers: http::HeaderMap::new(),
+            compression: Compression::None,
+            timeout: Duration::from_millis(500),
+        };
+        let receiver = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await.unwrap();
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n")
+                .await
+                .unwrap();
+            std::future::pending::<Verdict>().await
+        };
+        let transport = HttpTransport::new(settings, http_client(None).unwrap());
+        let verdict = tokio::select! {
+            verdict = transport.send(Bytes::from_static(b"{}\n")) => verdict,
+            verdict = receiver => verdict,
+        };
+        assert_eq!(verdict, Verdict::Delivered);
+    }
 }

@@ -9,7 +9,7 @@ use crate::engine::{Engine, Input, Tick};
 use crate::io::{clock, fs};
 use futures::StreamExt;
 use inotify::{EventMask, EventStream, Inotify, WatchDescriptor, WatchMask};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -26,7 +26,8 @@ pub struct OpenFiles {
     files: HashMap<StreamId, (PathBuf, File)>,
     buffer: Vec<u8>,
     changes: Option<EventStream<Vec<u8>>>,
-    watches: HashMap<WatchDescriptor, usize>,
+    /// The sources of each watch: those of one directory share it.
+    watches: HashMap<WatchDescriptor, BTreeSet<usize>>,
 }
 
 impl OpenFiles {
@@ -67,7 +68,7 @@ impl OpenFiles {
         let listing = listing.map_err(|error| fs::explain(&files.directory, &error));
         match watch {
             Some(Ok(descriptor)) => {
-                self.watches.insert(descriptor, source);
+                self.watches.entry(descriptor).or_default().insert(source);
             }
             // A missing directory is no reason to give up watching; a refusal is.
             Some(Err(error)) if listing.is_ok() => {
@@ -152,12 +153,16 @@ impl OpenFiles {
             };
             match changes.next().await {
                 Some(Ok(event)) => {
-                    let source = self.watches.get(&event.wd).copied();
+                    let sources = self.watches.get(&event.wd);
+                    let is_ours = sources.is_some();
+                    let source = sources
+                        .filter(|sources| sources.len() == 1)
+                        .and_then(|sources| sources.first().copied());
                     if event.mask.contains(EventMask::IGNORED) {
                         self.watches.remove(&event.wd);
                     }
                     // After an overflow nobody knows what changed.
-                    if source.is_some() || event.mask.contains(EventMask::Q_OVERFLOW) {
+                    if is_ours || event.mask.contains(EventMask::Q_OVERFLOW) {
                         return (source, event.mask != EventMask::MODIFY);
                     }
                 }

@@ -299,6 +299,39 @@ fn empty_configuration_directory_is_waited_for() {
 }
 
 #[test]
+fn process_told_to_stop_without_configuration_says_that_nothing_was_shipped() {
+    let place = Place::new();
+    let mut command = place.by_document(&json!([stdout_sink("json")]));
+    std::fs::remove_file(place.path("config").join("shop.json")).unwrap();
+    let running = Running::start(&mut command);
+    eventually("the process waits", || {
+        place.stderr().contains("waiting for one").then_some(())
+    });
+    assert_eq!(running.terminate(), Some(0));
+    assert!(
+        place.stderr().contains("nothing was shipped"),
+        "{}",
+        place.stderr()
+    );
+}
+
+#[test]
+fn configuration_that_came_with_the_signal_still_ships_what_is_there() {
+    let place = Place::new();
+    place.append("a.log", "x\n");
+    let mut command = place.by_document(&json!([stdout_sink("json")]));
+    let (document, aside) = (place.path("config").join("shop.json"), place.path("aside"));
+    std::fs::rename(&document, &aside).unwrap();
+    let running = Running::start(&mut command);
+    eventually("the process waits", || {
+        place.stderr().contains("waiting for one").then_some(())
+    });
+    std::fs::rename(&aside, &document).unwrap();
+    assert_eq!(running.terminate(), Some(0));
+    assert_eq!(place.lines().len(), 1, "{}", place.stderr());
+}
+
+#[test]
 fn check_accepts_a_good_document_and_places_the_mistakes_of_a_bad_one() {
     let place = Place::new();
     let check = |text: &str, code: i32, expected: &[&str]| {

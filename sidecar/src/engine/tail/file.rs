@@ -9,6 +9,8 @@ use crate::engine::{RECORD_BYTES_MAX, Tick};
 use crate::sink::encode::{Context, Labels, Record};
 use std::time::Duration;
 
+/// The sinks' room is checked this often: records may be much longer than the lines that they are made of.
+const PIECE_BYTES: usize = 4 << 10;
 /// A last line without newline is sent after this time.
 const PARTIAL_AGE_MAX: Duration = Duration::from_secs(5);
 /// A file without a matching name is kept open until nothing was written to it for this long: writers go on for a while after
@@ -127,23 +129,29 @@ impl File {
             self.stage = Stage::Rested;
             return None;
         }
-        self.fingerprint.extend(self.offset, chunk.bytes);
-        self.changed_at = now;
         let Self {
             framer,
             context,
             wall,
             ..
         } = self;
-        let mut consumed = 0;
-        framer.push(chunk.bytes, |frame| {
-            consumed = frame.consumed;
-            outlets.record(now, context, record(wall, frame));
-        });
+        let (mut pushed, mut consumed) = (0, 0);
+        for piece in chunk.bytes.chunks(PIECE_BYTES) {
+            framer.push(piece, |frame| {
+                consumed = pushed + frame.consumed;
+                outlets.record(now, context, record(wall, frame));
+            });
+            pushed += piece.len();
+            if !outlets.have_room() {
+                break;
+            }
+        }
+        self.changed_at = now;
+        self.fingerprint.extend(self.offset, &chunk.bytes[..pushed]);
         if consumed > 0 {
             self.mark(self.offset + consumed as u64, false, outlets);
         }
-        self.offset += chunk.bytes.len() as u64;
+        self.offset += pushed as u64;
         self.stage = if self.offset >= self.size {
             Stage::Rested
         } else {

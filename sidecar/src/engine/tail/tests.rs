@@ -227,3 +227,36 @@ fn unreadable_directory_is_said_once() {
     assert!(tail.listing_failed(Tick::ZERO, "missing").is_some());
     assert!(tail.listing_failed(INTERVAL, "missing").is_none());
 }
+
+#[test]
+fn chunk_is_taken_only_as_far_as_the_sinks_have_room() {
+    let mut world = World::new(StartAt::Beginning, None);
+    world.write("a.log", 1, "");
+    world.run(Duration::ZERO);
+    world.outlets.lanes[0] = Lane::new(LaneSettings {
+        format: Format::Json,
+        bytes_max: 1 << 10,
+        age_max: Duration::ZERO,
+    });
+    let bytes = vec![b'\n'; 128 << 10];
+    let chunk = Chunk {
+        size: bytes.len() as u64,
+        head: None,
+        bytes: &bytes,
+        wall: "now",
+    };
+    world.tail.chunk(world.now, 1, &chunk, &mut world.outlets);
+    match world.tail.next_read() {
+        Some(Output::Read { offset, .. }) => assert_eq!(offset, 4 << 10),
+        other => panic!("no read but {other:?}"),
+    }
+}
+
+#[test]
+fn start_at_end_skips_nothing_that_came_after_a_failed_first_listing() {
+    let mut world = World::new(StartAt::End, None);
+    world.tail.listing_failed(world.now, "missing");
+    world.write("a.log", 1, "written meanwhile\n");
+    world.run(INTERVAL);
+    assert_eq!(world.shipped, "written meanwhile\n");
+}
