@@ -209,3 +209,45 @@ fn read(
     let count = file.read_at(buffer, offset)?;
     Ok((size, head, count))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Pipeline, Pod};
+    use crate::engine::Start;
+    use logship_crd::agent_config::StartAt;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn change_in_a_directory_of_two_sources_is_told_to_both() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = Files {
+            directory: directory.path().to_owned(),
+            pattern: regex::bytes::Regex::new(".+").unwrap(),
+            scan_interval: Duration::from_secs(1),
+            start_at: StartAt::Beginning,
+            create: false,
+        };
+        let pipeline = Pipeline {
+            name: "shop".to_owned(),
+            resource: None,
+            generation: 0,
+            sources: Vec::new(),
+            sinks: Vec::new(),
+            drain: Duration::ZERO,
+        };
+        let start = Start {
+            pod: &Pod::default(),
+            checkpoint: None,
+            persistent: false,
+            seed: 1,
+        };
+        let mut engine = Engine::new(&pipeline, start);
+        let mut open_files = OpenFiles::new(vec![files.clone(), files]);
+        for source in 0..2 {
+            open_files.list(Tick::ZERO, source, &[], &mut engine);
+        }
+        std::fs::write(directory.path().join("a.log"), "x\n").unwrap();
+        assert_eq!(open_files.changed().await, (None, true));
+    }
+}

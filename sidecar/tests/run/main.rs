@@ -3,9 +3,12 @@
 
 mod receiver;
 mod support;
+mod tls;
 
 use receiver::Receiver;
 use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::{Ipv6Addr, TcpListener, TcpStream};
 use support::{Place, Running, all_there, document, eventually, exists, finish, numbered};
 
 fn http_sink(url: &str, compression: &str) -> Value {
@@ -358,4 +361,71 @@ fn check_accepts_a_good_document_and_places_the_mistakes_of_a_bad_one() {
         64,
         &["version", "9"],
     );
+}
+
+/// The answer of the administration, head and body, once it listens.
+fn ask_admin(port: u16, path: &str) -> String {
+    let mut stream = eventually("the administration listens", || {
+        TcpStream::connect(("127.0.0.1", port)).ok()
+    });
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn administration_tells_health_metrics_and_status() {
+    let place = Place::new();
+    place.append("a.log", "x\n");
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let running = Running::start(&mut place.by_environment_with_admin(port));
+    place.wait_for_lines(1);
+    for (path, status, part) in [
+        ("/healthz", "200", "ok"),
+        ("/metrics", "200", "# TYPE"),
+        ("/status", "200", "\"records\":1"),
+        ("/other", "404", "try"),
+    ] {
+        let answer = ask_admin(port, path);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        assert!(answer.contains(part), "{path}: {answer}");
+    }
+    assert_eq!(running.terminate(), Some(0));
+}
+
+#[test]
+fn taken_administration_port_is_said_and_shipping_goes_on() {
+    let place = Place::new();
+    place.append("a.log", "x\n");
+    let taken = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0))
+        .or_else(|_| TcpListener::bind("0.0.0.0:0"))
+        .unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let running = Running::start(&mut place.by_environment_with_admin(port));
+    place.wait_for_lines(1);
+    assert_eq!(running.terminate(), Some(0));
+    assert!(place.stderr().contains("going on without it"));
+}
+
+#[test]
+fn https_endpoint_is_trusted_by_the_given_authority_only() {
+    let (receiver, authority) = Receiver::start_tls();
+    let place = Place::new();
+    std::fs::write(place.path("ca.pem"), authority).unwrap();
+    place.append("a.log", "x\n");
+    let mut command = place.by_document(&http_sink(&receiver.url, "none"));
+    let stranger = Running::start(&mut command);
+    eventually("the certificate is refused", || {
+        place.stderr().contains("certificate").then_some(())
+    });
+    stranger.kill();
+    assert!(receiver.messages().is_empty());
+    let running = Running::start(command.env("SSL_CERT_FILE", place.path("ca.pem")));
+    eventually("the record arrives", || {
+        (receiver.messages() == ["x"]).then_some(())
+    });
+    assert_eq!(running.terminate(), Some(0));
 }

@@ -1,5 +1,6 @@
 //! A real HTTP receiver of NDJSON that counts what it accepted and can be told to fail.
 
+use crate::tls;
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 use http_body_util::{BodyExt, Full};
@@ -12,7 +13,9 @@ use std::convert::Infallible;
 use std::io::Read;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 #[derive(Default)]
 struct State {
@@ -31,8 +34,23 @@ pub struct Receiver {
 impl Receiver {
     /// The first requests are answered with `statuses`, a request that holds `poison` with 400, all others are accepted.
     pub fn start(statuses: &[u16], poison: Option<&'static str>) -> Self {
+        Self::start_on("http", statuses, poison, None)
+    }
+
+    /// Accepts everything over TLS, and tells the certificate of the authority that vouches for it.
+    pub fn start_tls() -> (Self, String) {
+        let (acceptor, authority) = tls::acceptor("127.0.0.1");
+        (Self::start_on("https", &[], None, Some(acceptor)), authority)
+    }
+
+    fn start_on(
+        scheme: &str,
+        statuses: &[u16],
+        poison: Option<&'static str>,
+        tls: Option<TlsAcceptor>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/logs", listener.local_addr().unwrap());
+        let url = format!("{scheme}://{}/logs", listener.local_addr().unwrap());
         let state = State {
             statuses: statuses.iter().copied().collect(),
             poison,
@@ -45,7 +63,7 @@ impl Receiver {
                 .enable_all()
                 .build()
                 .unwrap();
-            runtime.block_on(serve(listener, served));
+            runtime.block_on(serve(listener, tls, served));
         });
         Self { url, state }
     }
@@ -69,20 +87,32 @@ impl Receiver {
     }
 }
 
-async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
+async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<Mutex<State>>) {
     listener.set_nonblocking(true).unwrap();
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     let mut connections = JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
-        let state = Arc::clone(&state);
+        let (state, tls) = (Arc::clone(&state), tls.clone());
         connections.spawn(async move {
-            let service = service_fn(|request| answer(request, Arc::clone(&state)));
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            match tls {
+                None => serve_connection(stream, state).await,
+                Some(tls) => {
+                    // Who does not trust us breaks off.
+                    if let Ok(stream) = tls.accept(stream).await {
+                        serve_connection(stream, state).await;
+                    }
+                }
+            }
         });
     }
+}
+
+async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<Mutex<State>>) {
+    let service = service_fn(|request| answer(request, Arc::clone(&state)));
+    let _ = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
 }
 
 async fn answer(

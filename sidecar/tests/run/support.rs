@@ -65,9 +65,15 @@ impl Place {
 
     /// `logship run` configured by environment variables.
     pub fn by_environment(&self) -> Command {
+        self.by_environment_with_admin(0)
+    }
+
+    /// The same with the administration on this port.
+    pub fn by_environment_with_admin(&self, port: u16) -> Command {
         let mut command = self.binary();
         command
-            .args(["run", "--admin-port=0"])
+            .arg("run")
+            .arg(format!("--admin-port={port}"))
             .arg(format!("--config-dir={}", self.path("none").display()))
             .env("LOG_DIRECTORY", self.path("logs"))
             .env("LOG_FILE_PATTERN", r".+\.log$")
