@@ -23,6 +23,7 @@ mod gather;
 mod publish;
 mod retry;
 mod run;
+mod seen;
 mod status;
 mod token;
 pub mod validate;

@@ -2,6 +2,7 @@
 //! namespace's label, and of the pods there.
 
 use super::cluster::{self, Cluster};
+use super::seen::Seen;
 use super::{Context, Error, reconcile, retry};
 use crate::inject::Settings;
 use crate::metrics::{Metrics, Reconciled};
@@ -77,7 +78,7 @@ pub async fn run(
     }
 }
 
-/// The resources: a change of one reconciles all of its namespace, because they share objects.
+/// The resources: a change of one that concerns the others reconciles all of its namespace, because they share objects.
 fn with_siblings(
     client: &Client,
     writer: Writer<Guarded>,
@@ -87,12 +88,15 @@ fn with_siblings(
     let events = watcher(Api::<Guarded>::all(client.clone()), watcher::Config::default())
         .default_backoff()
         .modify(|shipping| shipping.meta_mut().managed_fields = None);
+    let mut seen = Seen::default();
     let touched = reflector(writer, events).map_ok(move |event| {
+        let concerns_all = seen.note(&event);
         let touched = match event {
-            Event::Apply(shipping) | Event::Delete(shipping) => {
+            Event::Apply(shipping) | Event::Delete(shipping) if concerns_all => {
                 let namespace = shipping.namespace();
                 shippings.state_filter(|other| other.namespace() == namespace)
             }
+            Event::Apply(shipping) | Event::Delete(shipping) => vec![Arc::new(shipping)],
             // The store is replaced when the list is complete, not before.
             Event::Init | Event::InitApply(_) => Vec::new(),
             Event::InitDone => shippings.state(),
