@@ -8,8 +8,9 @@ use crate::inject::Settings;
 use crate::metrics::{Metrics, Reconciled};
 use crate::policies::{Guarded, Policies};
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use kube::api::PartialObjectMeta;
 use kube::runtime::controller::{self, Action, Config, Controller};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store, store};
@@ -61,6 +62,7 @@ pub async fn run(
         .owns(Api::<Role>::all(client.clone()), ours())
         .owns(Api::<RoleBinding>::all(client.clone()), ours())
         .owns(Api::<ConfigMap>::all(client.clone()), ours())
+        .owns(Api::<PartialObjectMeta<Secret>>::all(client.clone()), tokens())
         .reconcile_on(resources_in(received(changed), shippings))
         .graceful_shutdown_on(shutdown.clone());
     // Boxed, because the state machines of the watches are tens of kilobytes.
@@ -122,6 +124,11 @@ fn resources_in(
 
 fn ours() -> watcher::Config {
     watcher::Config::default().labels(&format!("{}={}", names::MANAGED_BY_LABEL, names::MANAGED_BY))
+}
+
+/// The token Secrets. By name, because the operator may list no others.
+fn tokens() -> watcher::Config {
+    watcher::Config::default().fields(&format!("metadata.name={}", names::SIDECAR_TOKEN_SECRET))
 }
 
 #[expect(
