@@ -35,6 +35,8 @@ const BODY_DEADLINE: Duration = Duration::from_secs(2);
 /// follow within a second; with [`BODY_DEADLINE`] it stays below the 5 s that the API server waits.
 const PENDING_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long a pod waits for a label or a resource that the index may not know yet.
+const LAG_PATIENCE: Duration = Duration::from_millis(500);
 /// Reviews that are read and decided at once: anybody in the cluster can send one, and each may be large.
 const TURNS: usize = 16;
 /// Pods that wait for the index at once; others are decided by what is known.
@@ -146,7 +148,7 @@ impl Webhook {
         let started = Instant::now();
         let decision = self.decide(request);
         drop(turn);
-        if Self::patience(&decision).is_zero() {
+        if self.patience(request, &decision).is_zero() {
             return decision;
         }
         let Ok(_place) = self.waiting.try_acquire() else {
@@ -156,20 +158,24 @@ impl Webhook {
             // Made before the look, so that no change in between is missed.
             let changed = self.policies.changed();
             let decision = self.decide(request);
-            let patience = Self::patience(&decision);
+            let patience = self.patience(request, &decision);
             if patience.is_zero() || timeout_at(started + patience, changed).await.is_err() {
                 return decision;
             }
         }
     }
 
-    /// How long a pod waits for another decision.
-    fn patience(decision: &Decision) -> Duration {
-        match decision {
-            Decision::Skip {
-                reason: SkipReason::ResourceNotReady,
-                ..
-            } => PENDING_PATIENCE,
+    /// How long a pod waits for another decision. That the API server asks means that it knows the label of the namespace;
+    /// where the index does not, or knows no resource there, it may lag behind.
+    fn patience(&self, request: &review::Request, decision: &Decision) -> Duration {
+        let Decision::Skip { reason, .. } = decision else {
+            return Duration::ZERO;
+        };
+        let (injection, policies) = self.policies.snapshot(&request.namespace);
+        match reason {
+            SkipReason::ResourceNotReady => PENDING_PATIENCE,
+            SkipReason::Disabled if injection.is_none() => LAG_PATIENCE,
+            SkipReason::NoMatchingResource if policies.is_empty() => LAG_PATIENCE,
             _ => Duration::ZERO,
         }
     }

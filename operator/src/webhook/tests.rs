@@ -354,6 +354,31 @@ async fn a_pod_does_not_wait_for_ever() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_pod_waits_a_moment_for_a_resource_and_a_label_that_the_index_does_not_know_yet() {
+    let webhook = webhook();
+    let resource = || serde_json::from_value(shipping("True")).unwrap();
+    let namespace = |labels: Value| {
+        let namespace = json!({"metadata": {"name": "shop", "labels": labels}});
+        Event::Apply(serde_json::from_value(namespace).unwrap())
+    };
+    let review = review("nginx");
+    webhook.policies.apply_shipping(Event::Delete(resource()));
+    webhook.policies.apply_namespace(namespace(json!({})));
+    let mut answer = pin!(ask(&webhook, &review));
+    assert!(futures::poll!(&mut answer).is_pending());
+    let label = json!({names::INJECTION_LABEL: names::INJECTION_ENABLED});
+    webhook.policies.apply_namespace(namespace(label));
+    assert!(futures::poll!(&mut answer).is_pending());
+    webhook.policies.apply_shipping(Event::Apply(resource()));
+    assert!(answer.await.patch.is_some());
+
+    webhook.policies.apply_shipping(Event::Delete(resource()));
+    let started = Instant::now();
+    assert!(ask(&webhook, &review).await.patch.is_none());
+    assert_eq!(started.elapsed(), LAG_PATIENCE);
+}
+
 #[tokio::test]
 async fn a_pod_that_comes_before_the_index_is_filled_is_admitted_with_a_warning() {
     let webhook = Webhook::new(Arc::default(), settings(), Arc::default());
