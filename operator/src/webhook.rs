@@ -73,10 +73,7 @@ async fn mutate(State(webhook): State<Arc<Webhook>>, request: Request) -> Respon
     match answer {
         Ok(answer) => Json(answer.into_review()).into_response(),
         Err(response) => {
-            tracing::warn!(
-                status = response.status().as_u16(),
-                "refused a request"
-            );
+            tracing::warn!(status = response.status().as_u16(), "refused a request");
             webhook.metrics.count_review(ReviewResult::Error);
             response
         }

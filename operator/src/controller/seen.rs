@@ -52,13 +52,11 @@ mod tests {
     #[test]
     fn only_a_new_spec_existence_or_deletion_concerns_others() {
         let mut seen = Seen::default();
-        let mut check = |event: Event<Guarded>, expected| assert_eq!(seen.note(&event), expected, "{event:?}");
+        let mut check =
+            |event: Event<Guarded>, expected| assert_eq!(seen.note(&event), expected, "{event:?}");
         let deleting = json!({"deletionTimestamp": "2026-01-01T00:00:00Z"});
         check(Event::Apply(shipping(1, &json!({}))), true);
-        check(
-            Event::Apply(shipping(1, &json!({"resourceVersion": "2"}))),
-            false,
-        );
+        check(Event::Apply(shipping(1, &json!({"resourceVersion": "2"}))), false);
         check(Event::Apply(shipping(2, &json!({}))), true);
         check(Event::Apply(shipping(2, &deleting)), true);
         check(Event::Delete(shipping(2, &deleting)), true);

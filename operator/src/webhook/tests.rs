@@ -441,7 +441,9 @@ async fn pods_that_wait_take_no_turn_and_are_bounded() {
     let webhook = webhook();
     apply(&webhook, "False");
     let review = review("nginx");
-    let mut waiting: Vec<_> = (0..WAITING_MAX).map(|_| Box::pin(ask(&webhook, &review))).collect();
+    let mut waiting: Vec<_> = (0..WAITING_MAX)
+        .map(|_| Box::pin(ask(&webhook, &review)))
+        .collect();
     for answer in &mut waiting {
         assert!(futures::poll!(answer).is_pending());
     }

@@ -88,7 +88,14 @@ fn a_resource_without_pods_says_why_and_is_ready() {
             ..Gathered::default()
         };
         let (none, applied) = (LogShippingStatus::default(), applied());
-        let status = status(&none, Some(7), Outcome::Applied(&applied), &[], &gathered, &time(1));
+        let status = status(
+            &none,
+            Some(7),
+            Outcome::Applied(&applied),
+            &[],
+            &gathered,
+            &time(1),
+        );
         assert_eq!(status.conditions[0].status, "True");
         status.conditions[0].message.clone()
     };
