@@ -126,6 +126,7 @@ async fn start(tasks: &mut Tasks, args: &Args, client: Client, stop: &Stop) -> a
         server.run(stop.serving.clone())
     });
     let settings = Arc::new(args.injection());
+    let excluded = Arc::new(args.excluded_namespaces());
     let candidate = Candidate::new(
         client.clone(),
         &args.namespace,
@@ -139,6 +140,7 @@ async fn start(tasks: &mut Tasks, args: &Args, client: Client, stop: &Stop) -> a
                 client.clone(),
                 policies.clone(),
                 settings.clone(),
+                excluded.clone(),
                 metrics.clone(),
                 asked.clone().cancelled_owned(),
             );

@@ -18,6 +18,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{WatchStreamExt, reflector};
 use kube::{Api, Client, Resource, ResourceExt};
 use logship_crd::names;
+use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -35,11 +36,13 @@ pub struct Ended;
 
 /// Runs the controller until `shutdown`, then lets the reconciliations under way finish.
 ///
-/// `settings` is what the flags say; its `nodes_run_native` is ignored, `policies` knows better.
+/// `settings` is what the flags say; its `nodes_run_native` is ignored, `policies` knows better. Resources in the namespaces `excluded` are
+/// not carried out.
 pub async fn run(
     client: Client,
     policies: Arc<Policies>,
     settings: Arc<Settings>,
+    excluded: Arc<BTreeSet<String>>,
     metrics: Arc<Metrics>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Ended> {
@@ -53,6 +56,7 @@ pub async fn run(
         cluster: cluster.clone(),
         policies,
         settings,
+        excluded,
         metrics,
         failures: Mutex::default(),
     });
