@@ -44,6 +44,8 @@ pub const SAFE_TO_EVICT_ANNOTATION: &str = "cluster-autoscaler.kubernetes.io/saf
 pub const TOKEN_ACCOUNT_UID_ANNOTATION: &str = "logship.dev/account-uid";
 /// Annotation on [`SIDECAR_TOKEN_SECRET`]: when the token is replaced, long before it expires (RFC 3339).
 pub const TOKEN_RENEWAL_ANNOTATION: &str = "logship.dev/renew-after";
+/// Annotation on [`SIDECAR_TOKEN_SECRET`]: SHA-256 of the token, in base64, by which a token of somebody else is noticed.
+pub const TOKEN_DIGEST_ANNOTATION: &str = "logship.dev/token-sha256";
 /// Label on every object that the operator writes.
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 /// Value of [`MANAGED_BY_LABEL`].

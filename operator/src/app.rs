@@ -116,12 +116,7 @@ async fn start(tasks: &mut Tasks, args: &Args, client: Client, stop: &Stop) -> a
     });
     tasks.start("webhook", {
         let config = tls::server_config(certificates).context("failed to configure TLS")?;
-        let settings = args.injection();
-        let webhook = Webhook {
-            policies: policies.clone(),
-            settings,
-            metrics: metrics.clone(),
-        };
+        let webhook = Webhook::new(policies.clone(), args.injection(), metrics.clone());
         let server = Server {
             listener: listen(args.webhook_port).await?,
             tls: Some(TlsAcceptor::from(Arc::new(config))),
@@ -131,6 +126,7 @@ async fn start(tasks: &mut Tasks, args: &Args, client: Client, stop: &Stop) -> a
         server.run(stop.serving.clone())
     });
     let settings = Arc::new(args.injection());
+    let excluded = Arc::new(args.excluded_namespaces());
     let candidate = Candidate::new(
         client.clone(),
         &args.namespace,
@@ -144,6 +140,7 @@ async fn start(tasks: &mut Tasks, args: &Args, client: Client, stop: &Stop) -> a
                 client.clone(),
                 policies.clone(),
                 settings.clone(),
+                excluded.clone(),
                 metrics.clone(),
                 asked.clone().cancelled_owned(),
             );

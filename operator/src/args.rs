@@ -5,6 +5,7 @@ use crate::inject::Settings;
 use clap::{Parser, ValueEnum};
 use logship_crd::names;
 use logship_crd::types::parse_duration;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -28,6 +29,15 @@ pub struct Args {
     /// Containers that are never the application, beside the known proxies; separated by commas.
     #[arg(long, env = "LOGSHIP_EXCLUDE_CONTAINERS", value_delimiter = ',')]
     pub exclude_containers: Vec<String>,
+
+    /// Namespaces whose resources are not carried out, beside the operator's own; separated by commas.
+    #[arg(
+        long,
+        env = "LOGSHIP_EXCLUDE_NAMESPACES",
+        value_delimiter = ',',
+        default_value = "kube-system,kube-node-lease"
+    )]
+    pub exclude_namespaces: Vec<String>,
 
     /// The operator's own namespace.
     #[arg(long, env = "POD_NAMESPACE", value_parser = dns_name)]
@@ -101,6 +111,12 @@ impl Args {
                 .collect(),
             nodes_run_native: false,
         }
+    }
+
+    /// Namespaces whose resources are not carried out.
+    pub fn excluded_namespaces(&self) -> BTreeSet<String> {
+        let excluded = self.exclude_namespaces.iter().chain([&self.namespace]);
+        excluded.filter(|name| !name.is_empty()).cloned().collect()
     }
 
     /// The names by which the API server knows the webhook.
@@ -178,6 +194,17 @@ mod tests {
                 nodes_run_native: false,
             }
         );
+    }
+
+    #[test]
+    fn the_own_namespace_is_always_excluded() {
+        let check = |more: &[&str], expected: &[&str]| {
+            let excluded = parse(more).unwrap().excluded_namespaces();
+            assert_eq!(excluded.iter().collect::<Vec<_>>(), expected);
+        };
+        check(&[], &["kube-node-lease", "kube-system", "logship-system"]);
+        check(&["--exclude-namespaces=infra"], &["infra", "logship-system"]);
+        check(&["--exclude-namespaces="], &["logship-system"]);
     }
 
     #[test]

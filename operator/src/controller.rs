@@ -13,6 +13,7 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, Resource};
 use logship_crd::v1alpha1::LogShipping;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 mod apply;
@@ -23,6 +24,7 @@ mod gather;
 mod publish;
 mod retry;
 mod run;
+mod seen;
 mod status;
 mod token;
 pub mod validate;
@@ -39,6 +41,7 @@ pub(crate) struct Context {
     cluster: Arc<cluster::Cluster>,
     policies: Arc<Policies>,
     settings: Arc<Settings>,
+    excluded: Arc<BTreeSet<String>>,
     metrics: Arc<Metrics>,
     failures: Mutex<retry::Failures>,
 }
@@ -111,7 +114,7 @@ async fn reconcile_well_formed(
             &whole_seconds(now),
         )
     };
-    match validate::validate(&shipping.spec) {
+    match validate::validate_in(&gathered.namespace, &ctx.excluded, &shipping.spec) {
         Ok(valid) => {
             let desired = build::build(shipping, &valid, &gathered);
             let applied = apply::apply(&ctx.client, desired, now).await;

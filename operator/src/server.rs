@@ -1,6 +1,6 @@
 //! HTTP over TCP, with or without TLS: the one accept loop of webhook and administration.
 //!
-//! Everything is bounded: open connections, the time for a handshake and for a request's head, a connection's age and
+//! Everything is bounded: open connections and their streams, the time for a handshake and for a request's head, a connection's age and
 //! the time that is left to it once it is told to end. Stopping refuses new connections and finishes what is in flight.
 
 use crate::metrics::Metrics;
@@ -19,6 +19,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 const CONNECTIONS_MAX: usize = 512;
+/// Requests at once on one connection of HTTP/2.
+const STREAMS_MAX: u32 = 32;
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
 const HEAD_DEADLINE: Duration = Duration::from_secs(30);
 /// A connection is asked to end at this age, so that silent ones cannot occupy every slot.
@@ -100,6 +102,7 @@ where
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_DEADLINE);
+    builder.http2().max_concurrent_streams(STREAMS_MAX);
     let service = TowerToHyperService::new(router);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {

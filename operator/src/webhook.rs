@@ -23,7 +23,8 @@ use logship_crd::names;
 use review::Malformed;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout_at};
 
 /// Largest review. The API server takes objects of at most 3 MiB; the rest is for the envelope.
 const BODY_BYTES_MAX: usize = 4 << 20;
@@ -34,15 +35,24 @@ const BODY_DEADLINE: Duration = Duration::from_secs(2);
 /// follow within a second; with [`BODY_DEADLINE`] it stays below the 5 s that the API server waits.
 const PENDING_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long a pod waits for a label or a resource that the index may not know yet.
+const LAG_PATIENCE: Duration = Duration::from_millis(500);
+/// Reviews that are read and decided at once: anybody in the cluster can send one, and each may be large.
+const TURNS: usize = 16;
+/// Pods that wait for the index at once; others are decided by what is known.
+const WAITING_MAX: usize = 32;
+
 /// What the handler needs.
 #[derive(Debug)]
 pub struct Webhook {
     /// The index.
-    pub policies: Arc<Policies>,
+    policies: Arc<Policies>,
     /// What the operator was told by its flags; what the nodes allow is taken from the index.
-    pub settings: Settings,
+    settings: Settings,
     /// Where answers are counted.
-    pub metrics: Arc<Metrics>,
+    metrics: Arc<Metrics>,
+    turns: Semaphore,
+    waiting: Semaphore,
 }
 
 /// The webhook's only route.
@@ -55,11 +65,7 @@ pub fn router(webhook: Arc<Webhook>) -> Router {
 
 async fn mutate(State(webhook): State<Arc<Webhook>>, request: Request) -> Response {
     let started = Instant::now();
-    let answer = match timeout(BODY_DEADLINE, Bytes::from_request(request, &())).await {
-        Ok(Ok(body)) => webhook.answer(&body).await,
-        Ok(Err(rejection)) => Err(rejection.into_response()),
-        Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time").into_response()),
-    };
+    let answer = webhook.serve(request).await;
     webhook
         .metrics
         .admission_duration
@@ -67,10 +73,7 @@ async fn mutate(State(webhook): State<Arc<Webhook>>, request: Request) -> Respon
     match answer {
         Ok(answer) => Json(answer.into_review()).into_response(),
         Err(response) => {
-            tracing::warn!(
-                status = response.status().as_u16(),
-                "refused a request that is not a review"
-            );
+            tracing::warn!(status = response.status().as_u16(), "refused a request");
             webhook.metrics.count_review(ReviewResult::Error);
             response
         }
@@ -78,9 +81,34 @@ async fn mutate(State(webhook): State<Arc<Webhook>>, request: Request) -> Respon
 }
 
 impl Webhook {
-    /// Answers a review; where no answer would be accepted, the error is the HTTP response.
-    async fn answer(&self, body: &[u8]) -> Result<review::Response, Response> {
-        let request = match review::parse(body) {
+    /// A handler that takes its share of memory and no more.
+    pub fn new(policies: Arc<Policies>, settings: Settings, metrics: Arc<Metrics>) -> Self {
+        Self {
+            policies,
+            settings,
+            metrics,
+            turns: Semaphore::new(TURNS),
+            waiting: Semaphore::new(WAITING_MAX),
+        }
+    }
+
+    /// Takes a turn, reads the body and answers; where no answer would be accepted, the error is the HTTP response.
+    async fn serve(&self, request: Request) -> Result<review::Response, Response> {
+        let deadline = Instant::now() + BODY_DEADLINE;
+        let Ok(Ok(turn)) = timeout_at(deadline, self.turns.acquire()).await else {
+            return Err((StatusCode::SERVICE_UNAVAILABLE, "too many reviews at once").into_response());
+        };
+        match timeout_at(deadline, Bytes::from_request(request, &())).await {
+            Ok(Ok(body)) => self.answer(body, turn).await,
+            Ok(Err(rejection)) => Err(rejection.into_response()),
+            Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time").into_response()),
+        }
+    }
+
+    async fn answer(&self, body: Bytes, turn: SemaphorePermit<'_>) -> Result<review::Response, Response> {
+        let parsed = review::parse(&body);
+        drop(body);
+        let request = match parsed {
             Ok(request) => request,
             Err(error @ Malformed::Unanswerable(_)) => {
                 return Err((StatusCode::BAD_REQUEST, error.to_string()).into_response());
@@ -107,28 +135,45 @@ impl Webhook {
         if !self.policies.is_filled() {
             return Ok(self.fail(request.uid, "the operator has just started; create the pod again"));
         }
-        let decision = self.decide_when_applied(&request).await;
+        let decision = self.decide_when_applied(&request, turn).await;
         self.record(&request, &decision);
         Ok(verdict::respond(request.uid, decision))
     }
 
-    /// Decides, and where the objects of the pod's resource are not there yet, again at each change of the index.
-    async fn decide_when_applied(&self, request: &review::Request) -> Decision {
-        let deadline = Instant::now() + PENDING_PATIENCE;
+    /// Decides, and where the index may not know all yet, again at each of its changes. Who waits has no turn.
+    async fn decide_when_applied(&self, request: &review::Request, turn: SemaphorePermit<'_>) -> Decision {
+        let started = Instant::now();
+        let decision = self.decide(request);
+        drop(turn);
+        if self.patience(request, &decision).is_zero() {
+            return decision;
+        }
+        let Ok(_place) = self.waiting.try_acquire() else {
+            return decision;
+        };
         loop {
             // Made before the look, so that no change in between is missed.
             let changed = self.policies.changed();
             let decision = self.decide(request);
-            let is_pending = matches!(
-                decision,
-                Decision::Skip {
-                    reason: SkipReason::ResourceNotReady,
-                    ..
-                }
-            );
-            if !is_pending || timeout_at(deadline, changed).await.is_err() {
+            let patience = self.patience(request, &decision);
+            if patience.is_zero() || timeout_at(started + patience, changed).await.is_err() {
                 return decision;
             }
+        }
+    }
+
+    /// How long a pod waits for another decision. That the API server asks means that it knows the label of the namespace;
+    /// where the index does not, or knows no resource there, it may lag behind.
+    fn patience(&self, request: &review::Request, decision: &Decision) -> Duration {
+        let Decision::Skip { reason, .. } = decision else {
+            return Duration::ZERO;
+        };
+        let (injection, policies) = self.policies.snapshot(&request.namespace);
+        match reason {
+            SkipReason::ResourceNotReady => PENDING_PATIENCE,
+            SkipReason::Disabled if injection.is_none() => LAG_PATIENCE,
+            SkipReason::NoMatchingResource if policies.is_empty() => LAG_PATIENCE,
+            _ => Duration::ZERO,
         }
     }
 

@@ -23,6 +23,8 @@ const SKIPS_MAX: usize = 10;
 pub struct Gathered {
     /// The namespace of the resource.
     pub namespace: String,
+    /// The injection label of the namespace.
+    pub injection: Option<String>,
     /// Every resource of the namespace that is not being deleted, ordered by name, the resource itself among them.
     pub siblings: Vec<Arc<Guarded>>,
     /// Accounts of pods that any of them binds.
@@ -122,6 +124,7 @@ pub(super) async fn gather(ctx: &Context, shipping: &LogShipping) -> Result<Gath
         accounts: own.map(|policy| accounts(policy, seen)).unwrap_or_default(),
         skips,
         siblings,
+        injection,
         namespace,
     })
 }

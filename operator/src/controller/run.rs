@@ -2,13 +2,15 @@
 //! namespace's label, and of the pods there.
 
 use super::cluster::{self, Cluster};
+use super::seen::Seen;
 use super::{Context, Error, reconcile, retry};
 use crate::inject::Settings;
 use crate::metrics::{Metrics, Reconciled};
 use crate::policies::{Guarded, Policies};
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use kube::api::PartialObjectMeta;
 use kube::runtime::controller::{self, Action, Config, Controller};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store, store};
@@ -16,6 +18,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{WatchStreamExt, reflector};
 use kube::{Api, Client, Resource, ResourceExt};
 use logship_crd::names;
+use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,11 +36,13 @@ pub struct Ended;
 
 /// Runs the controller until `shutdown`, then lets the reconciliations under way finish.
 ///
-/// `settings` is what the flags say; its `nodes_run_native` is ignored, `policies` knows better.
+/// `settings` is what the flags say; its `nodes_run_native` is ignored, `policies` knows better. Resources in the namespaces `excluded` are
+/// not carried out.
 pub async fn run(
     client: Client,
     policies: Arc<Policies>,
     settings: Arc<Settings>,
+    excluded: Arc<BTreeSet<String>>,
     metrics: Arc<Metrics>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Ended> {
@@ -51,6 +56,7 @@ pub async fn run(
         cluster: cluster.clone(),
         policies,
         settings,
+        excluded,
         metrics,
         failures: Mutex::default(),
     });
@@ -60,6 +66,7 @@ pub async fn run(
         .owns(Api::<Role>::all(client.clone()), ours())
         .owns(Api::<RoleBinding>::all(client.clone()), ours())
         .owns(Api::<ConfigMap>::all(client.clone()), ours())
+        .owns(Api::<PartialObjectMeta<Secret>>::all(client.clone()), tokens())
         .reconcile_on(resources_in(received(changed), shippings))
         .graceful_shutdown_on(shutdown.clone());
     // Boxed, because the state machines of the watches are tens of kilobytes.
@@ -77,7 +84,7 @@ pub async fn run(
     }
 }
 
-/// The resources: a change of one reconciles all of its namespace, because they share objects.
+/// The resources: a change of one that concerns the others reconciles all of its namespace, because they share objects.
 fn with_siblings(
     client: &Client,
     writer: Writer<Guarded>,
@@ -87,12 +94,15 @@ fn with_siblings(
     let events = watcher(Api::<Guarded>::all(client.clone()), watcher::Config::default())
         .default_backoff()
         .modify(|shipping| shipping.meta_mut().managed_fields = None);
+    let mut seen = Seen::default();
     let touched = reflector(writer, events).map_ok(move |event| {
+        let concerns_all = seen.note(&event);
         let touched = match event {
-            Event::Apply(shipping) | Event::Delete(shipping) => {
+            Event::Apply(shipping) | Event::Delete(shipping) if concerns_all => {
                 let namespace = shipping.namespace();
                 shippings.state_filter(|other| other.namespace() == namespace)
             }
+            Event::Apply(shipping) | Event::Delete(shipping) => vec![Arc::new(shipping)],
             // The store is replaced when the list is complete, not before.
             Event::Init | Event::InitApply(_) => Vec::new(),
             Event::InitDone => shippings.state(),
@@ -118,6 +128,11 @@ fn resources_in(
 
 fn ours() -> watcher::Config {
     watcher::Config::default().labels(&format!("{}={}", names::MANAGED_BY_LABEL, names::MANAGED_BY))
+}
+
+/// The token Secrets. By name, because the operator may list no others.
+fn tokens() -> watcher::Config {
+    watcher::Config::default().fields(&format!("metadata.name={}", names::SIDECAR_TOKEN_SECRET))
 }
 
 #[expect(

@@ -6,6 +6,7 @@ use super::apply::Applied;
 use super::gather::{Gathered, Skip};
 use super::validate::{Violation, violations_text};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use logship_crd::names;
 use logship_crd::v1alpha1::{ConditionType, LogShippingStatus, RecentSkip, Sink};
 use std::error::Error as _;
 
@@ -37,7 +38,7 @@ pub fn status(
     now: &Time,
 ) -> LogShippingStatus {
     let condition = |(type_, finding)| condition(previous, generation, type_, finding, now);
-    let names: Vec<&str> = sinks.iter().map(|sink| sink.name.as_str()).collect();
+    let sink_names: Vec<&str> = sinks.iter().map(|sink| sink.name.as_str()).collect();
     LogShippingStatus {
         observed_generation: generation,
         conditions: findings(outcome, gathered)
@@ -46,7 +47,7 @@ pub fn status(
             .collect(),
         pods: gathered.counts,
         service_accounts: gathered.accounts.clone(),
-        sinks: names.join(", "),
+        sinks: sink_names.join(", "),
         recent_skips: gathered
             .skips
             .iter()
@@ -114,6 +115,7 @@ fn ready(parts: [&Result<(), super::apply::Error>; 2], gathered: &Gathered) -> F
             "pods without a sidecar: {} of {}, for example {}: {}",
             counts.missed, counts.matched, skip.pod, skip.message
         ),
+        None if counts.matched == 0 => without_pods(gathered),
         None => "pods are injected".to_owned(),
     };
     Finding {
@@ -121,6 +123,18 @@ fn ready(parts: [&Result<(), super::apply::Error>; 2], gathered: &Gathered) -> F
         reason: "Applied",
         message,
     }
+}
+
+/// Where no pod is meant, the likeliest reason.
+fn without_pods(gathered: &Gathered) -> String {
+    let Gathered { namespace, .. } = gathered;
+    if gathered.injection.is_some() {
+        return format!("no pod matches spec.selector in namespace {namespace}");
+    }
+    let (label, enabled) = (names::INJECTION_LABEL, names::INJECTION_ENABLED);
+    format!(
+        "namespace {namespace} has no label {label}: kubectl label namespace {namespace} {label}={enabled}"
+    )
 }
 
 fn written(result: &Result<(), super::apply::Error>, done: &str) -> Finding {

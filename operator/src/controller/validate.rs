@@ -7,6 +7,7 @@ use kube::core::Selector;
 use logship_crd::agent_config as agent;
 use logship_crd::types::{parse_duration, parse_size};
 use logship_crd::v1alpha1::{self as v1, LogShippingSpec};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -72,6 +73,23 @@ pub fn validate(spec: &LogShippingSpec) -> Result<Valid, Vec<Violation>> {
         }),
         _ => Err(report.0),
     }
+}
+
+/// Checks a spec in its namespace: in one of the namespaces `excluded`, such as those of the cluster itself, none is right.
+pub(super) fn validate_in(
+    namespace: &str,
+    excluded: &BTreeSet<String>,
+    spec: &LogShippingSpec,
+) -> Result<Valid, Vec<Violation>> {
+    if excluded.contains(namespace) {
+        return Err(vec![Violation {
+            field: "metadata.namespace".to_owned(),
+            value: namespace.to_owned(),
+            remedy: "the namespace is excluded (--exclude-namespaces of the operator): use another"
+                .to_owned(),
+        }]);
+    }
+    validate(spec)
 }
 
 /// The mistakes so far. Its methods return `None` for a value that is wrong, after they have reported it.

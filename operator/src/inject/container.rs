@@ -140,7 +140,8 @@ fn other_user(pod: Pod<'_>) -> i64 {
         .all_containers()
         .map(|(_, container)| user(container.get("securityContext")).unwrap_or(of_pod))
         .collect();
-    (USER..).find(|user| !taken.contains(user)).unwrap_or(USER)
+    let mut candidates = (USER..).take(taken.len() + 1);
+    candidates.find(|user| !taken.contains(user)).unwrap_or(USER)
 }
 
 /// A number from the security context of the application's container, else of the pod, unless it is that of root.

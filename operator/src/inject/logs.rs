@@ -20,6 +20,12 @@ const LOG_VOLUME_SIZE_LIMIT: &str = "1Gi";
 const NAME_LENGTH_MAX: usize = 63;
 /// Kinds of volumes that hold what others wrote, so no logs.
 const READ_ONLY_KINDS: [&str; 5] = ["configMap", "secret", "projected", "downwardAPI", "image"];
+/// Directories that the system or an image needs as they are: a new volume would hide what is there.
+const SYSTEM_DIRECTORIES: [&str; 10] = [
+    "usr", "bin", "sbin", "lib", "lib64", "etc", "proc", "sys", "dev", "boot",
+];
+/// The same, where directories below may well hold logs.
+const HOME_DIRECTORIES: [&str; 2] = ["root", "home"];
 
 /// How the sidecar sees the log directories.
 #[derive(Debug, Default)]
@@ -111,6 +117,22 @@ impl Place<'_> {
         Ok(())
     }
 
+    fn check_is_no_system_directory(&self) -> Result<(), Skip> {
+        let is_system = match self.directory[..] {
+            [top] => SYSTEM_DIRECTORIES.contains(&top) || HOME_DIRECTORIES.contains(&top),
+            [top, ..] => SYSTEM_DIRECTORIES.contains(&top),
+            [] => true,
+        };
+        if is_system {
+            let problem = format!(
+                "a new volume at {} would hide what container {} needs: name a directory elsewhere, or mount a volume there",
+                self.files.directory, self.container
+            );
+            return Err(self.skip(SkipReason::UnsupportedMount, &problem));
+        }
+        Ok(())
+    }
+
     /// Whether the mount is of a volume just made, for a directory above this one.
     fn is_missing_on(&self, mount: &Value, made: &[String]) -> bool {
         let is_new = made.iter().any(|name| text(mount, "name") == Some(name));
@@ -159,6 +181,7 @@ impl Place<'_> {
     /// Mounts a volume at the directory: the one that the source names, else a new emptyDir, whose name is returned.
     fn mount_volume(&self, draft: &mut Draft) -> Result<Option<String>, Skip> {
         let Some(name) = self.files.volume else {
+            self.check_is_no_system_directory()?;
             let name = self.unused_name(draft.pod())?;
             draft.append(
                 "/spec/volumes",

@@ -83,7 +83,10 @@ pub(super) fn completed(given: &ResourceRequirements) -> ResourceRequirements {
 /// Sets what every container of the pod has: a cpu limit, because a ResourceQuota on it refuses a pod with a container that has
 /// none; and requests that equal limits, because the pod would not be of class Guaranteed any more.
 pub(super) fn fitted(mut own: ResourceRequirements, pod: Pod<'_>) -> ResourceRequirements {
-    if !pod.all_containers().all(|(_, container)| has_cpu_limit(container)) {
+    if !pod
+        .all_containers()
+        .all(|(_, container)| has_cpu_limit(container))
+    {
         return own;
     }
     if !own.limits.contains_key("cpu") {
@@ -94,7 +97,10 @@ pub(super) fn fitted(mut own: ResourceRequirements, pod: Pod<'_>) -> ResourceReq
             asked.map(|(name, value)| (name.clone(), value.clone())),
         );
     }
-    if pod.all_containers().all(|(_, container)| is_guaranteed(container)) {
+    if pod
+        .all_containers()
+        .all(|(_, container)| is_guaranteed(container))
+    {
         for name in ["cpu", "memory"] {
             if let Some(limit) = own.limits.get(name) {
                 own.requests.insert(name.to_owned(), limit.clone());

@@ -72,11 +72,7 @@ fn settings() -> Settings {
 }
 
 fn webhook() -> Arc<Webhook> {
-    Arc::new(Webhook {
-        policies: Arc::new(policies()),
-        settings: settings(),
-        metrics: Arc::default(),
-    })
+    Arc::new(Webhook::new(Arc::new(policies()), settings(), Arc::default()))
 }
 
 /// A served webhook and the certificates it serves with.
@@ -327,15 +323,21 @@ fn apply(webhook: &Webhook, applied: &str) {
     webhook.policies.apply_shipping(Event::Apply(shipping));
 }
 
+/// What a review that arrived is answered.
+async fn ask(webhook: &Webhook, review: &Value) -> review::Response {
+    let request = Request::post(names::MUTATE_PATH).body(Body::from(bytes(review)));
+    webhook.serve(request.unwrap()).await.unwrap()
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_pod_waits_for_the_objects_of_its_resource() {
     let webhook = webhook();
     apply(&webhook, "False");
-    let review = bytes(&review("nginx"));
-    let mut answer = pin!(webhook.answer(&review));
+    let review = review("nginx");
+    let mut answer = pin!(ask(&webhook, &review));
     assert!(futures::poll!(&mut answer).is_pending());
     apply(&webhook, "True");
-    assert!(answer.await.unwrap().patch.is_some());
+    assert!(answer.await.patch.is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -343,7 +345,7 @@ async fn a_pod_does_not_wait_for_ever() {
     let webhook = webhook();
     apply(&webhook, "False");
     let started = Instant::now();
-    let answer = webhook.answer(&bytes(&review("nginx"))).await.unwrap();
+    let answer = ask(&webhook, &review("nginx")).await;
     assert_eq!(started.elapsed(), PENDING_PATIENCE);
     assert!(
         answer.patch.is_none() && answer.warnings[0].contains("not ready yet"),
@@ -352,14 +354,35 @@ async fn a_pod_does_not_wait_for_ever() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_pod_waits_a_moment_for_a_resource_and_a_label_that_the_index_does_not_know_yet() {
+    let webhook = webhook();
+    let resource = || serde_json::from_value(shipping("True")).unwrap();
+    let namespace = |labels: Value| {
+        let namespace = json!({"metadata": {"name": "shop", "labels": labels}});
+        Event::Apply(serde_json::from_value(namespace).unwrap())
+    };
+    let review = review("nginx");
+    webhook.policies.apply_shipping(Event::Delete(resource()));
+    webhook.policies.apply_namespace(namespace(json!({})));
+    let mut answer = pin!(ask(&webhook, &review));
+    assert!(futures::poll!(&mut answer).is_pending());
+    let label = json!({names::INJECTION_LABEL: names::INJECTION_ENABLED});
+    webhook.policies.apply_namespace(namespace(label));
+    assert!(futures::poll!(&mut answer).is_pending());
+    webhook.policies.apply_shipping(Event::Apply(resource()));
+    assert!(answer.await.patch.is_some());
+
+    webhook.policies.apply_shipping(Event::Delete(resource()));
+    let started = Instant::now();
+    assert!(ask(&webhook, &review).await.patch.is_none());
+    assert_eq!(started.elapsed(), LAG_PATIENCE);
+}
+
 #[tokio::test]
 async fn a_pod_that_comes_before_the_index_is_filled_is_admitted_with_a_warning() {
-    let webhook = Webhook {
-        policies: Arc::default(),
-        settings: settings(),
-        metrics: Arc::default(),
-    };
-    let answer = webhook.answer(&bytes(&review("nginx"))).await.unwrap();
+    let webhook = Webhook::new(Arc::default(), settings(), Arc::default());
+    let answer = ask(&webhook, &review("nginx")).await;
     assert!(answer.allowed);
     assert!(
         answer.warnings[0].contains("just started"),
@@ -398,6 +421,38 @@ async fn a_body_that_does_not_arrive_is_given_up() {
     assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_review_that_gets_no_turn_in_time_is_refused_and_counted() {
+    let webhook = webhook();
+    let turns = webhook.turns.acquire_many(16).await.unwrap();
+    let request = || {
+        let request = Request::post(names::MUTATE_PATH).body(Body::from(bytes(&review("nginx"))));
+        router(webhook.clone()).oneshot(request.unwrap())
+    };
+    assert_eq!(request().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    let counted = "logship_admission_reviews_total{result=\"error\"} 1";
+    assert!(webhook.metrics.text().contains(counted));
+    drop(turns);
+    assert_eq!(request().await.unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_that_wait_take_no_turn_and_are_bounded() {
+    let webhook = webhook();
+    apply(&webhook, "False");
+    let review = review("nginx");
+    let mut waiting: Vec<_> = (0..WAITING_MAX)
+        .map(|_| Box::pin(ask(&webhook, &review)))
+        .collect();
+    for answer in &mut waiting {
+        assert!(futures::poll!(answer).is_pending());
+    }
+    assert_eq!(webhook.turns.available_permits(), TURNS);
+    let started = Instant::now();
+    assert!(ask(&webhook, &review).await.patch.is_none());
+    assert_eq!(started.elapsed(), Duration::ZERO, "one more does not wait");
+}
+
 #[tokio::test]
 async fn a_client_that_prefers_http_2_gets_it() {
     let authority = authority();
@@ -415,6 +470,13 @@ async fn a_client_that_prefers_http_2_gets_it() {
     let mut frame = [0; 9];
     connection.read_exact(&mut frame).await.unwrap();
     assert_eq!(frame[3], 4);
+    let mut settings = vec![0; usize::from(frame[2])];
+    connection.read_exact(&mut settings).await.unwrap();
+    let streams_max = [0, 3, 0, 0, 0, 32];
+    assert!(
+        settings.chunks(6).any(|setting| setting == streams_max),
+        "{settings:?}"
+    );
 }
 
 #[tokio::test]

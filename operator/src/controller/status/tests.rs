@@ -80,6 +80,36 @@ fn applied_objects_make_every_condition_true() {
 }
 
 #[test]
+fn a_resource_without_pods_says_why_and_is_ready() {
+    let message = |injection: Option<&str>| {
+        let gathered = Gathered {
+            namespace: "shop".to_owned(),
+            injection: injection.map(str::to_owned),
+            ..Gathered::default()
+        };
+        let (none, applied) = (LogShippingStatus::default(), applied());
+        let status = status(
+            &none,
+            Some(7),
+            Outcome::Applied(&applied),
+            &[],
+            &gathered,
+            &time(1),
+        );
+        assert_eq!(status.conditions[0].status, "True");
+        status.conditions[0].message.clone()
+    };
+    assert_eq!(
+        message(Some("enabled")),
+        "no pod matches spec.selector in namespace shop"
+    );
+    assert_eq!(
+        message(None),
+        "namespace shop has no label logship.dev/injection: kubectl label namespace shop logship.dev/injection=enabled"
+    );
+}
+
+#[test]
 fn the_same_outcome_later_gives_the_same_status() {
     let first = next(&LogShippingStatus::default(), Outcome::Applied(&applied()), 1);
     assert_eq!(next(&first, Outcome::Applied(&applied()), 2), first);

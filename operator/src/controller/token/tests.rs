@@ -16,10 +16,10 @@ fn a_token_is_renewed_when_a_third_of_its_life_has_passed() {
     let granted = time("2026-01-01T00:00:00Z");
     let expiry = time("2026-01-02T00:00:00Z");
     let secret = secret(wanted(&["1"]), "t0k3n".to_owned(), expiry, "uid", granted);
-    assert_eq!(secret.data.unwrap()["token"].0, b"t0k3n");
+    assert_eq!(token(&secret), Some(&b"t0k3n"[..]));
     let check = |now, expected| {
         assert_eq!(
-            is_fresh(&secret.metadata, &wanted(&["1"]), "uid", time(now)),
+            is_fresh(&secret, &wanted(&["1"]), "uid", time(now)),
             expected,
             "{now}"
         );
@@ -35,7 +35,7 @@ fn a_token_is_replaced_when_the_account_or_the_owners_change() {
     let secret = secret(wanted(&["1", "2"]), String::new(), expiry, "uid", now);
     let check = |owners: &[&str], uid: &str, expected: bool| {
         assert_eq!(
-            is_fresh(&secret.metadata, &wanted(owners), uid, now),
+            is_fresh(&secret, &wanted(owners), uid, now),
             expected,
             "{owners:?} {uid}"
         );
@@ -44,8 +44,30 @@ fn a_token_is_replaced_when_the_account_or_the_owners_change() {
     check(&["1"], "uid", false);
     check(&["1", "2", "3"], "uid", false);
     check(&["1", "2"], "new-uid", false);
+    let bare = Secret {
+        metadata: wanted(&["1", "2"]),
+        ..Secret::default()
+    };
     assert!(
-        !is_fresh(&wanted(&["1", "2"]), &wanted(&["1", "2"]), "uid", now),
+        !is_fresh(&bare, &wanted(&["1", "2"]), "uid", now),
         "a Secret without our annotations"
     );
+}
+
+#[test]
+fn a_token_that_somebody_overwrote_or_took_away_is_replaced() {
+    let now = time("2026-01-01T00:00:00Z");
+    let expiry = time("2026-01-02T00:00:00Z");
+    let mut secret = secret(wanted(&["1"]), "t0k3n".to_owned(), expiry, "uid", now);
+    assert!(is_fresh(&secret, &wanted(&["1"]), "uid", now));
+    for data in [
+        Some(BTreeMap::from([(
+            TOKEN_KEY.to_owned(),
+            ByteString(b"other".to_vec()),
+        )])),
+        None,
+    ] {
+        secret.data = data;
+        assert!(!is_fresh(&secret, &wanted(&["1"]), "uid", now), "{secret:?}");
+    }
 }

@@ -207,3 +207,15 @@ fn the_text_of_all_mistakes_names_field_value_and_remedy_of_each() {
          spec.sidecar.drain is \"ten\": write a number and a unit, for example 500ms, 10s, 5m or 1h"
     );
 }
+
+#[test]
+fn nothing_is_right_in_an_excluded_namespace() {
+    let excluded = BTreeSet::from(["kube-system".to_owned()]);
+    let validated = |namespace| validate_in(namespace, &excluded, &spec(|_| {}));
+    assert!(validated("shop").is_ok());
+    let text = violations_text(&validated("kube-system").unwrap_err());
+    assert!(
+        text.contains("\"kube-system\": the namespace is excluded"),
+        "{text}"
+    );
+}
