@@ -27,6 +27,9 @@ const SYSTEM_DIRECTORIES: [&str; 10] = [
 /// The same, where directories below may well hold logs.
 const HOME_DIRECTORIES: [&str; 2] = ["root", "home"];
 
+/// Those of `/usr/local`.
+const LOCAL_SYSTEM_DIRECTORIES: [&str; 6] = ["bin", "sbin", "lib", "lib64", "etc", "share"];
+
 /// How the sidecar sees the log directories.
 #[derive(Debug, Default)]
 pub(super) struct Logs {
@@ -120,6 +123,8 @@ impl Place<'_> {
     fn check_is_no_system_directory(&self) -> Result<(), Skip> {
         let is_system = match self.directory[..] {
             [top] => SYSTEM_DIRECTORIES.contains(&top) || HOME_DIRECTORIES.contains(&top),
+            // What people install by hand has folders of its own there, Tomcat's logs for example.
+            ["usr", "local", folder, _, ..] => LOCAL_SYSTEM_DIRECTORIES.contains(&folder),
             [top, ..] => SYSTEM_DIRECTORIES.contains(&top),
             [] => true,
         };
