@@ -5,9 +5,11 @@
 //! and pods reach a test at [`NODE_ADDRESS`].
 
 pub mod cluster;
+pub mod manifests;
 pub mod oracle;
 pub mod peers;
 pub mod release;
+pub mod traffic;
 pub mod wait;
 
 /// Address of the node, at which pods reach what a test serves.

@@ -2,13 +2,9 @@
 
 use k8s_openapi::api::core::v1::Pod;
 use logship_tests::cluster::{Namespace, container_status, is_injected, is_ready, name, phase};
+use logship_tests::manifests::SHIP_OUTPUT;
 use logship_tests::wait::{Look, PATIENCE, wait_for};
 use logship_tests::{TOOLS_IMAGE, release};
-
-const SPEC: &str = "  selector: {}
-  sources: [{name: output, containerOutput: {}}]
-  sinks: [{name: out, stdout: {format: text}}]
-";
 
 fn pod(name: &str, label: Option<&str>) -> String {
     let labels = label
@@ -55,7 +51,7 @@ async fn labels_of_namespace_and_pod_decide_in_all_combinations() -> anyhow::Res
             .collect();
         let labelled: Vec<&str> = labelled.iter().map(String::as_str).collect();
         let namespace = Namespace::create(&format!("labels-{suffix}"), &labelled).await?;
-        namespace.ship("all", SPEC).await?;
+        namespace.ship("all", SHIP_OUTPUT).await?;
         for (label, expected) in labels.into_iter().zip(expected) {
             let name = format!("pod-{}", label.unwrap_or("none"));
             namespace.apply(&pod(&name, label)).await?;
@@ -76,7 +72,7 @@ async fn a_pod_that_is_not_injected_says_why() -> anyhow::Result<()> {
     let namespace = Namespace::enabled("reasons").await?;
     let answer = namespace.apply(&pod("early", None)).await?;
     assert!(answer.contains("Warning: logship"), "{answer}");
-    namespace.ship("all", SPEC).await?;
+    namespace.ship("all", SHIP_OUTPUT).await?;
     let answer = namespace
         .apply(&pod("taken", None).replace("{name: app,", "{name: logship,"))
         .await?;
@@ -101,7 +97,7 @@ async fn a_pod_that_is_not_injected_says_why() -> anyhow::Result<()> {
 async fn workloads_of_every_kind_get_the_sidecar_and_jobs_complete() -> anyhow::Result<()> {
     release::ensure_installed().await?;
     let namespace = Namespace::enabled("workloads").await?;
-    namespace.ship("all", SPEC).await?;
+    namespace.ship("all", SHIP_OUTPUT).await?;
     let (runs, ends) = (template(false), template(true));
     let manifests = [
         format!(
@@ -154,7 +150,7 @@ async fn a_classic_sidecar_lets_a_job_complete() -> anyhow::Result<()> {
     release::ensure_installed().await?;
     let namespace = Namespace::enabled("classic").await?;
     namespace
-        .ship("all", &format!("{SPEC}  sidecar: {{native: Never}}\n"))
+        .ship("all", &format!("{SHIP_OUTPUT}  sidecar: {{native: Never}}\n"))
         .await?;
     let job = format!(
         "{{apiVersion: batch/v1, kind: Job, metadata: {{name: job}}, spec: {{backoffLimit: 0, template: {}}}}}",
@@ -190,7 +186,7 @@ async fn the_injected_container_passes_pod_security_restricted() -> anyhow::Resu
     namespace
         .ship(
             "all",
-            &SPEC.replace("[{name: output, containerOutput: {}}]", sources),
+            &SHIP_OUTPUT.replace("[{name: output, containerOutput: {}}]", sources),
         )
         .await?;
     namespace
@@ -219,7 +215,10 @@ async fn with_bind_the_pods_own_account_reads_the_log() -> anyhow::Result<()> {
     release::ensure_installed().await?;
     let namespace = Namespace::enabled("bind").await?;
     namespace
-        .ship("all", &format!("{SPEC}  sidecar: {{serviceAccount: Bind}}\n"))
+        .ship(
+            "all",
+            &format!("{SHIP_OUTPUT}  sidecar: {{serviceAccount: Bind}}\n"),
+        )
         .await?;
     namespace
         .must_kubectl(&["create", "serviceaccount", "backend"])

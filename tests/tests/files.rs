@@ -1,11 +1,7 @@
 //! Log files of real nginx pods: every request is exactly one record, also when the sidecars die in between.
 
-use logship_tests::cluster::{Namespace, address, is_injected, is_ready, name};
-use logship_tests::wait::{Look, PATIENCE, wait_for};
-use logship_tests::{NGINX_IMAGE, cluster, oracle, peers, release};
-use std::collections::BTreeSet;
-
-const REQUESTS: usize = 3_600;
+use logship_tests::cluster::{Namespace, is_injected, is_ready};
+use logship_tests::{NGINX_IMAGE, peers, release, traffic};
 
 /// Three replicas of nginx that write files, as a user would deploy them: nothing in the manifest speaks of logship.
 fn nginx() -> String {
@@ -54,61 +50,5 @@ async fn every_request_to_three_nginx_replicas_arrives_although_the_sidecars_are
             is_ready(pod) && is_injected(pod)
         })
         .await?;
-    let addresses: Vec<String> = pods
-        .iter()
-        .map(|pod| address(pod).map(str::to_owned))
-        .collect::<Result<_, _>>()?;
-
-    peers::send_requests(&addresses, 8080, 0..REQUESTS / 3).await?;
-    // Killed in the middle of the traffic; while the sidecars are away, the files are the queue.
-    let kill = async {
-        for pod in &pods {
-            namespace.kill_container(pod, "logship").await?;
-        }
-        anyhow::Ok(())
-    };
-    futures::try_join!(
-        peers::send_requests(&addresses, 8080, REQUESTS / 3..REQUESTS),
-        kill
-    )?;
-
-    let sent: BTreeSet<usize> = (0..REQUESTS).collect();
-    wait_for("the sink has every request", PATIENCE, async || {
-        let (arrived, _) = oracle::requests(&sink.received());
-        Ok(if arrived == sent {
-            Look::Done(())
-        } else {
-            Look::NotYet(arrived.len())
-        })
-    })
-    .await?;
-    wait_for("the sidecars' output has every request", PATIENCE, async || {
-        let mut output = String::new();
-        for pod in &pods {
-            for previous in [true, false] {
-                output += &namespace.logs(name(pod), "logship", previous).await?;
-            }
-        }
-        let (arrived, _) = oracle::requests(&output);
-        Ok(if arrived == sent {
-            Look::Done(())
-        } else {
-            Look::NotYet(arrived.len())
-        })
-    })
-    .await?;
-
-    // The kill really happened, and it was the sidecar's alone.
-    let pods = namespace.wait_pods("app=web", 3, "ready", is_ready).await?;
-    for pod in &pods {
-        let restarts =
-            |container| cluster::container_status(pod, container).map(|status| status.restart_count);
-        assert_eq!(
-            (restarts("logship"), restarts("nginx")),
-            (Some(1), Some(0)),
-            "{}",
-            name(pod)
-        );
-    }
-    Ok(())
+    traffic::arrives_although_the_sidecars_are_killed(&namespace, &pods, &sink, 3_600).await
 }

@@ -6,8 +6,9 @@ use k8s_openapi::api::rbac::v1::Role;
 use kube::api::DeleteParams;
 use logship_crd::names;
 use logship_tests::cluster::{Namespace, is_injected, is_ready, must_run, run};
+use logship_tests::manifests::{SHIP_OUTPUT, quiet_pod};
+use logship_tests::release;
 use logship_tests::wait::{Look, wait_for};
-use logship_tests::{TOOLS_IMAGE, release};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -15,18 +16,6 @@ use tokio::sync::Mutex;
 const TAKEOVER: Duration = Duration::from_secs(60);
 
 static ALONE: Mutex<()> = Mutex::const_new(());
-
-const SPEC: &str = "  selector: {}
-  sources: [{name: output, containerOutput: {}}]
-  sinks: [{name: out, stdout: {format: text}}]
-";
-
-fn pod(name: &str) -> String {
-    format!(
-        "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}}}, spec: {{containers: \
-         [{{name: app, image: '{TOOLS_IMAGE}', imagePullPolicy: Never, command: [sh, -c, 'exec sleep 100000']}}]}}}}"
-    )
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_operator_is_down_only_required_pods_are_refused() -> anyhow::Result<()> {
@@ -36,17 +25,17 @@ async fn while_the_operator_is_down_only_required_pods_are_refused() -> anyhow::
     let enabled = Namespace::enabled("down-enabled").await?;
     let required = Namespace::create("down-required", &["logship.dev/injection=required"]).await?;
     for namespace in [&enabled, &required] {
-        namespace.ship("all", SPEC).await?;
+        namespace.ship("all", SHIP_OUTPUT).await?;
     }
     release::scale(0).await?;
 
-    plain.apply(&pod("app")).await?;
-    enabled.apply(&pod("app")).await?;
+    plain.apply(&quiet_pod("app")).await?;
+    enabled.apply(&quiet_pod("app")).await?;
     for namespace in [&plain, &enabled] {
         let started = namespace.wait_pods("", 1, "ready", is_ready).await?;
         assert!(!is_injected(&started[0]));
     }
-    let refusal = required.try_apply(&pod("app")).await?;
+    let refusal = required.try_apply(&quiet_pod("app")).await?;
     assert!(!refusal.success, "{}", refusal.text);
     assert!(
         refusal
@@ -57,7 +46,7 @@ async fn while_the_operator_is_down_only_required_pods_are_refused() -> anyhow::
     );
 
     release::scale(2).await?;
-    required.apply(&pod("app")).await?;
+    required.apply(&quiet_pod("app")).await?;
     assert!(is_injected(&required.api::<Pod>().get("app").await?));
     let status = enabled
         .wait_status("all", "the pod of the outage is counted", |status| {
@@ -77,12 +66,12 @@ async fn a_namespace_without_label_is_never_sent_to_the_webhook() -> anyhow::Res
     release::ensure_installed().await?;
     let plain = Namespace::create("unlabelled", &[]).await?;
     let enabled = Namespace::enabled("labelled").await?;
-    enabled.ship("all", SPEC).await?;
+    enabled.ship("all", SHIP_OUTPUT).await?;
     let reviews = async || release::metric(&plain.client(), "logship_admission_reviews_total").await;
 
     let before = reviews().await?;
     for number in 0..5 {
-        let quiet = pod(&format!("app-{number}"));
+        let quiet = quiet_pod(&format!("app-{number}"));
         plain.apply(&quiet).await?;
         let asking = quiet
             .replace("app-", "asking-")
@@ -93,7 +82,7 @@ async fn a_namespace_without_label_is_never_sent_to_the_webhook() -> anyhow::Res
         (reviews().await? - before).abs() < f64::EPSILON,
         "pods of an unlabelled namespace were sent"
     );
-    enabled.apply(&pod("app")).await?;
+    enabled.apply(&quiet_pod("app")).await?;
     assert!(
         (reviews().await? - before - 1.0).abs() < f64::EPSILON,
         "the counter counts"
@@ -106,7 +95,7 @@ async fn admission_recovers_from_the_loss_of_its_authority() -> anyhow::Result<(
     let _alone = ALONE.lock().await;
     release::ensure_installed().await?;
     let namespace = Namespace::create("authority", &["logship.dev/injection=required"]).await?;
-    namespace.ship("all", SPEC).await?;
+    namespace.ship("all", SHIP_OUTPUT).await?;
     let blank = r#"[{"op": "remove", "path": "/webhooks/2/clientConfig/caBundle"}]"#;
     for loss in [
         &["delete", "secret", "logship-ca", "-n", release::NAMESPACE][..],
@@ -134,7 +123,7 @@ async fn admission_recovers_from_the_loss_of_its_authority() -> anyhow::Result<(
             &format!("a required pod is injected after {loss:?}"),
             TAKEOVER,
             async || {
-                let answer = run("kubectl", &dry_run, &pod("app")).await?;
+                let answer = run("kubectl", &dry_run, &quiet_pod("app")).await?;
                 let is_injected = answer.success && answer.text.contains(names::INJECTED_ANNOTATION);
                 Ok(if is_injected {
                     Look::Done(())
@@ -153,7 +142,7 @@ async fn another_replica_takes_over_when_the_leader_dies() -> anyhow::Result<()>
     let _alone = ALONE.lock().await;
     release::ensure_installed().await?;
     let namespace = Namespace::enabled("takeover").await?;
-    namespace.ship("all", SPEC).await?;
+    namespace.ship("all", SHIP_OUTPUT).await?;
     let lease = [
         "-n",
         release::NAMESPACE,

@@ -5,26 +5,15 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::Api;
 use logship_crd::v1alpha1::LogShipping;
 use logship_tests::cluster::{Namespace, is_injected, is_ready, must_run, run};
-use logship_tests::{TOOLS_IMAGE, release};
+use logship_tests::manifests::{SHIP_OUTPUT, quiet_pod};
+use logship_tests::release;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-const SPEC: &str = "  selector: {}
-  sources: [{name: output, containerOutput: {}}]
-  sinks: [{name: out, stdout: {format: text}}]
-";
-
-fn pod(name: &str) -> String {
-    format!(
-        "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}}}, spec: {{containers: \
-         [{{name: app, image: '{TOOLS_IMAGE}', imagePullPolicy: Never, command: [sh, -c, 'exec sleep 100000']}}]}}}}"
-    )
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn install_upgrade_uninstall_and_install_again() -> anyhow::Result<()> {
     release::ensure_installed().await?;
     let namespace = Namespace::create("release", &["logship.dev/injection=required"]).await?;
-    namespace.ship("all", SPEC).await?;
+    namespace.ship("all", SHIP_OUTPUT).await?;
 
     // An upgrade never leaves admission without a server: a required pod made at any time is injected.
     let upgrade = async {
@@ -36,7 +25,7 @@ async fn install_upgrade_uninstall_and_install_again() -> anyhow::Result<()> {
     let create = async {
         let mut created = 0;
         while !upgraded.load(Ordering::Relaxed) {
-            namespace.apply(&pod(&format!("app-{created}"))).await?;
+            namespace.apply(&quiet_pod(&format!("app-{created}"))).await?;
             created += 1;
         }
         Ok(created)
@@ -55,7 +44,7 @@ async fn install_upgrade_uninstall_and_install_again() -> anyhow::Result<()> {
     release::uninstall().await?;
     let webhook = run("kubectl", &["get", "mutatingwebhookconfiguration", "logship"], "").await?;
     assert!(webhook.text.contains("NotFound"), "{}", webhook.text);
-    namespace.apply(&pod("after")).await?;
+    namespace.apply(&quiet_pod("after")).await?;
     assert!(!is_injected(&namespace.api::<Pod>().get("after").await?));
     let definitions = Api::<CustomResourceDefinition>::all(namespace.client());
     assert!(
@@ -66,7 +55,7 @@ async fn install_upgrade_uninstall_and_install_again() -> anyhow::Result<()> {
         .must_kubectl(&["delete", "logshipping", "all", "--wait", "--timeout=30s"])
         .await?;
     namespace
-        .apply(&logship_tests::cluster::shipping("kept", SPEC))
+        .apply(&logship_tests::cluster::shipping("kept", SHIP_OUTPUT))
         .await?;
     must_run(
         "kubectl",
@@ -84,8 +73,8 @@ async fn install_upgrade_uninstall_and_install_again() -> anyhow::Result<()> {
     // Ready means ready: the first required pod after `helm install --wait` and a ready resource is injected.
     release::install(&[]).await?;
     assert!(namespace.api::<LogShipping>().get_opt("kept").await?.is_some());
-    namespace.ship("all", SPEC).await?;
-    namespace.apply(&pod("again")).await?;
+    namespace.ship("all", SHIP_OUTPUT).await?;
+    namespace.apply(&quiet_pod("again")).await?;
     assert!(is_injected(&namespace.api::<Pod>().get("again").await?));
     namespace.wait_pods("", created + 2, "ready", is_ready).await?;
     Ok(())

@@ -1,0 +1,17 @@
+//! The manifests that several test programs use.
+
+use crate::TOOLS_IMAGE;
+
+/// `spec` of a `LogShipping`: the output of every pod that opted in, to the sidecar's own, as it was.
+pub const SHIP_OUTPUT: &str = "  selector: {}
+  sources: [{name: output, containerOutput: {}}]
+  sinks: [{name: out, stdout: {format: text}}]
+";
+
+/// A pod that runs and says nothing.
+pub fn quiet_pod(name: &str) -> String {
+    format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}}}, spec: {{containers: \
+         [{{name: app, image: '{TOOLS_IMAGE}', imagePullPolicy: Never, command: [sh, -c, 'exec sleep 100000']}}]}}}}"
+    )
+}
