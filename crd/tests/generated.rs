@@ -29,16 +29,3 @@ fn committed_definition_is_what_the_types_say() {
         );
     }
 }
-
-#[test]
-fn no_quantity_of_the_sidecar_may_be_negative() {
-    let yaml = serde_saphyr::to_string(&LogShipping::crd()).expect("a definition can be written as YAML");
-    let text = yaml.split_whitespace().collect::<Vec<_>>().join(" ");
-    let checked = |value: &str| {
-        text.matches(&format!("isQuantity({value}) && quantity({value}).sign() >= 0"))
-            .count()
-    };
-    assert_eq!(checked("self[k]"), 2, "requests and limits");
-    assert_eq!(checked("self"), 1, "sizeLimit");
-    assert_eq!(text.matches("isQuantity(").count(), 3);
-}

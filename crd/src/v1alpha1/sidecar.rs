@@ -57,12 +57,12 @@ pub struct ResourceRequirements {
     /// What the scheduler reserves.
     #[serde(default = "ResourceRequirements::default_requests")]
     #[schemars(extend("maxProperties" = 3, "additionalProperties" = {"type": "string", "maxLength": 32}))]
-    #[x_kube(validation = Rule::new("self.all(k, k in ['cpu', 'memory', 'ephemeral-storage'] && isQuantity(self[k]) && quantity(self[k]).sign() >= 0)").message("resources.requests: cpu, memory or ephemeral-storage, each a Kubernetes quantity such as 5m or 16Mi"))]
+    #[x_kube(validation = Rule::new("self.all(k, k in ['cpu', 'memory', 'ephemeral-storage'] && isQuantity(self[k]) && !quantity(self[k]).isLessThan(quantity('0')))").message("resources.requests: cpu, memory or ephemeral-storage, each a Kubernetes quantity such as 5m or 16Mi"))]
     pub requests: BTreeMap<String, String>,
     /// What the sidecar may use at most. Without a `memory` limit, 64Mi is set.
     #[serde(default = "ResourceRequirements::default_limits")]
     #[schemars(extend("maxProperties" = 3, "additionalProperties" = {"type": "string", "maxLength": 32}))]
-    #[x_kube(validation = Rule::new("self.all(k, k in ['cpu', 'memory', 'ephemeral-storage'] && isQuantity(self[k]) && quantity(self[k]).sign() >= 0)").message("resources.limits: cpu, memory or ephemeral-storage, each a Kubernetes quantity such as 100m or 64Mi"))]
+    #[x_kube(validation = Rule::new("self.all(k, k in ['cpu', 'memory', 'ephemeral-storage'] && isQuantity(self[k]) && !quantity(self[k]).isLessThan(quantity('0')))").message("resources.limits: cpu, memory or ephemeral-storage, each a Kubernetes quantity such as 100m or 64Mi"))]
     pub limits: BTreeMap<String, String>,
 }
 
@@ -143,7 +143,7 @@ pub struct EmptyDirState {
     /// Its greatest size, for example `64Mi`.
     #[serde(default = "EmptyDirState::default_size_limit")]
     #[schemars(length(max = 32))]
-    #[x_kube(validation = Rule::new("isQuantity(self) && quantity(self).sign() >= 0").message("sizeLimit: must be a Kubernetes quantity such as 64Mi"))]
+    #[x_kube(validation = Rule::new("isQuantity(self) && !quantity(self).isLessThan(quantity('0'))").message("sizeLimit: must be a Kubernetes quantity such as 64Mi"))]
     pub size_limit: String,
 }
 
