@@ -32,9 +32,11 @@ seconds_since() {
     printf '%d.%d' $((tenths / 10)) $((tenths % 10))
 }
 
-# hash_of PATH…: one short hash of the paths and contents of all files below PATH….
+# hash_of PATH…: one short hash of the paths and contents of all files below PATH…. Paths count from the project's root, so
+# that every checkout of one state has the same images.
 hash_of() {
-    find "$@" -type f -not -path '*/target/*' -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -c1-16
+    find "$@" -type f -not -path '*/target/*' -print0 | sort -z | xargs -0 sha256sum |
+        sed "s|  $root/|  |" | sha256sum | cut -c1-16
 }
 
 # wait_for SECONDS TEXT CMD…: polls CMD until it succeeds; fails when the time is over.
