@@ -11,5 +11,6 @@ pub mod driver;
 pub mod engine;
 pub mod io;
 pub mod metrics;
+pub mod record;
 pub mod sink;
 pub mod source;

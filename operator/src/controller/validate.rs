@@ -208,6 +208,8 @@ fn files_source(field: &str, files: &v1::FilesSource, report: &mut Report) -> Op
             v1::StartAt::Beginning => agent::StartAt::Beginning,
             v1::StartAt::End => agent::StartAt::End,
         },
+        framing: agent::Framing::default(),
+        multiline: None,
     })
 }
 
@@ -220,6 +222,9 @@ fn sink(field: &str, sink: &v1::Sink, report: &mut Report) -> Option<agent::Sink
         (None, Some(file), None) => Some(agent::SinkKind::File(agent::FileSink {
             path: file.path.clone(),
             format: format(file.format),
+            rotation: None,
+            fsync: agent::Fsync::default(),
+            summary: None,
         })),
         (None, None, Some(http)) => {
             http_sink(&format!("{field}.http"), http, report).map(agent::SinkKind::Http)
@@ -235,7 +240,10 @@ fn sink(field: &str, sink: &v1::Sink, report: &mut Report) -> Option<agent::Sink
     };
     Some(agent::Sink {
         name: sink.name.clone(),
+        when: None,
         batch: batch?,
+        retry: agent::Retry::default(),
+        when_full: agent::WhenFull::default(),
         kind: kind?,
     })
 }
@@ -246,6 +254,7 @@ fn batch(field: &str, batch: &v1::BatchSpec, report: &mut Report) -> Option<agen
     Some(agent::Batch {
         max_bytes: max_bytes?,
         max_age_ms: max_age_ms?,
+        in_flight: 1,
     })
 }
 
@@ -294,6 +303,8 @@ fn http_sink(field: &str, sink: &v1::HttpSink, report: &mut Report) -> Option<ag
             v1::Compression::None => agent::Compression::None,
         },
         timeout_ms: report.duration_ms(&format!("{field}.timeout"), &sink.timeout)?,
+        auth: None,
+        tls: None,
     })
 }
 

@@ -101,8 +101,10 @@ fn pipeline(
         name,
         generation,
         sources,
+        pipeline: _,
         sinks,
         drain_ms,
+        limits: _,
     } = parsed;
     let found_before = mistakes.len();
     let place = |field: &str| format!("{document}: {field}");
@@ -176,6 +178,8 @@ fn source(
             pattern: text,
             scan_interval_ms,
             start_at,
+            framing: _,
+            multiline: _,
         }) => {
             if scan_interval_ms == 0 {
                 let place = format!("{place}.files.scanIntervalMs");
@@ -198,7 +202,14 @@ fn source(
 }
 
 fn sink(place: &str, sink: agent_config::Sink, state: &Path, mistakes: &mut Vec<Mistake>) -> Option<Sink> {
-    let agent_config::Sink { name, batch, kind } = sink;
+    let agent_config::Sink {
+        name,
+        when: _,
+        batch,
+        retry: _,
+        when_full: _,
+        kind,
+    } = sink;
     if !(1..=BATCH_BYTES_MAX).contains(&batch.max_bytes) {
         let place = format!("{place}.batch.maxBytes");
         mistakes.push(invalid(
@@ -231,6 +242,17 @@ fn sink(place: &str, sink: agent_config::Sink, state: &Path, mistakes: &mut Vec<
             }
         }
         agent_config::SinkKind::Http(http) => SinkKind::Http(self::http(place, http, mistakes)?),
+        agent_config::SinkKind::Loki(_)
+        | agent_config::SinkKind::Otlp(_)
+        | agent_config::SinkKind::Elasticsearch(_) => {
+            mistakes.push(invalid(
+                place.to_owned(),
+                &name,
+                "not supported by this build",
+                "use stdout, file or http",
+            ));
+            return None;
+        }
     };
     let batch_bytes = usize::try_from(batch.max_bytes.min(BATCH_BYTES_MAX)).expect("bounded above");
     Some(Sink {
@@ -247,6 +269,8 @@ fn http(place: &str, sink: HttpSink, mistakes: &mut Vec<Mistake>) -> Option<Http
         headers: texts,
         compression,
         timeout_ms,
+        auth: _,
+        tls: _,
     } = sink;
     let url = text.parse::<http::Uri>().ok();
     let url = url.filter(|url| matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some());

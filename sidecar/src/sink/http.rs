@@ -83,7 +83,8 @@ fn request(
 ) -> Result<Request<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
     let (body, encoding) = match settings.compression {
         Compression::None => (body, None),
-        Compression::Gzip => (gzip(&body)?, Some(HeaderValue::from_static("gzip"))),
+        // The configuration refuses zstd here.
+        Compression::Gzip | Compression::Zstd => (gzip(&body)?, Some(HeaderValue::from_static("gzip"))),
     };
     let mut request = Request::builder()
         .method(Method::POST)

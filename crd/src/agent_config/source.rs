@@ -1,0 +1,108 @@
+//! Sources of the document.
+
+use serde::{Deserialize, Serialize};
+
+/// A named source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Source {
+    /// Unique among the sources of the resource.
+    pub name: String,
+    /// What kind, with its settings.
+    #[serde(flatten)]
+    pub kind: SourceKind,
+}
+
+/// Kinds of sources.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SourceKind {
+    /// Files of a directory.
+    Files(FilesSource),
+    /// Standard output and standard error of containers, through the Kubernetes API.
+    ContainerOutput(ContainerOutputSource),
+}
+
+/// Files of one directory (not recursive) whose base name matches a pattern.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FilesSource {
+    /// The directory as the application sees it; in a pod, [`crate::names::ENV_DIRECTORIES`] says where the sidecar sees it.
+    pub directory: String,
+    /// Regular expression on the base name, unanchored.
+    pub pattern: String,
+    /// Milliseconds between two scans of the directory; changes are noticed at once where the kernel tells of them.
+    #[serde(default = "default_scan_interval_ms")]
+    pub scan_interval_ms: u64,
+    /// Where to start in a file that was there before the first start.
+    #[serde(default)]
+    pub start_at: StartAt,
+    /// How records lie in the file.
+    #[serde(default)]
+    pub framing: Framing,
+    /// How lines are joined to records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub multiline: Option<Multiline>,
+}
+
+fn default_scan_interval_ms() -> u64 {
+    10_000
+}
+
+/// Where to start in a file that has no checkpoint and was there at the first start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StartAt {
+    /// From the first byte.
+    #[default]
+    Beginning,
+    /// Behind the last byte.
+    End,
+}
+
+/// How records lie in a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Framing {
+    /// One a line; UTF-16 is recognised by its byte order mark.
+    #[default]
+    Lines,
+    /// The kubelet's format: time, stream, `P` or `F`, content; pieces are joined.
+    Cri,
+    /// Docker's json-file: one object a line with `log`, `stream` and `time`; pieces are joined.
+    DockerJson,
+}
+
+/// Lines that belong to one record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Multiline {
+    /// Regular expression that finds the first line of a record; either this or [`Multiline::end`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
+    /// Regular expression that finds the last line of a record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<String>,
+    /// A record has at most so many lines; the next line begins another.
+    #[serde(default = "default_lines_max")]
+    pub max_lines: u32,
+    /// Milliseconds without a further line after which the record is complete.
+    #[serde(default = "default_multiline_timeout_ms")]
+    pub timeout_ms: u64,
+}
+
+fn default_lines_max() -> u32 {
+    10_000
+}
+
+fn default_multiline_timeout_ms() -> u64 {
+    2_000
+}
+
+/// Output of containers of the own pod.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ContainerOutputSource {
+    /// Names of containers; empty: the default container of the pod.
+    #[serde(default)]
+    pub containers: Vec<String>,
+}
