@@ -10,9 +10,12 @@ pub use self::document::{check_document, from_documents};
 pub use self::environment::from_environment;
 pub(crate) use self::environment::{is_classic, pod};
 
+use crate::engine::batch::LaneSettings;
+use crate::sink::encode::{Encode, Json, Text};
 use logship_crd::agent_config::{Compression, Format, StartAt};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The environment as a map.
@@ -57,6 +60,8 @@ pub struct Pipeline {
     pub sinks: Vec<Sink>,
     /// The longest time that a drain takes.
     pub drain: Duration,
+    /// Bytes of all sinks together that wait for their acknowledgement.
+    pub in_flight_bytes_max: usize,
 }
 
 /// A named source.
@@ -100,10 +105,8 @@ pub struct Files {
 pub struct Sink {
     /// Unique in its pipeline.
     pub name: String,
-    /// Bytes of a batch.
-    pub batch_bytes: usize,
-    /// Age of a batch.
-    pub batch_age: Duration,
+    /// How its records are encoded and gathered.
+    pub lane: LaneSettings,
     /// What kind, with its settings.
     pub kind: SinkKind,
 }
@@ -112,14 +115,9 @@ pub struct Sink {
 #[derive(Debug, Clone)]
 pub enum SinkKind {
     /// Our standard output.
-    Stdout(Format),
-    /// A file.
-    File {
-        /// Absolute.
-        path: PathBuf,
-        /// Form of a record.
-        format: Format,
-    },
+    Stdout,
+    /// A file, by its absolute path.
+    File(PathBuf),
     /// An HTTP endpoint.
     Http(Http),
 }
@@ -135,16 +133,6 @@ pub struct Http {
     pub compression: Compression,
     /// Of a request.
     pub timeout: Duration,
-}
-
-impl Sink {
-    /// Form of the records.
-    pub fn format(&self) -> Format {
-        match &self.kind {
-            SinkKind::Stdout(format) | SinkKind::File { format, .. } => *format,
-            SinkKind::Http(_) => Format::Json,
-        }
-    }
 }
 
 impl Config {
@@ -214,6 +202,14 @@ fn pattern(place: &str, text: &str, mistakes: &mut Vec<Mistake>) -> Option<regex
         remedy: "write a regular expression that is searched in the base name, for example .+\\.log",
     };
     compiled.map_err(|error| mistakes.push(mistake(error))).ok()
+}
+
+/// The encoder of a textual sink.
+fn textual(format: Format) -> Arc<dyn Encode> {
+    match format {
+        Format::Text => Arc::new(Text),
+        Format::Json => Arc::new(Json),
+    }
 }
 
 /// A variable that may be absent; empty counts as absent.

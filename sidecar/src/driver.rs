@@ -1,5 +1,6 @@
 //! The only loop: performs what a pipeline's engine asks for and tells it what came of it.
 
+use crate::engine::batch::{BatchId, Rejected};
 use crate::engine::follow::Drain;
 use crate::engine::outlets::StreamId;
 use crate::engine::report::Report;
@@ -7,10 +8,10 @@ use crate::engine::status::PipelineStatus;
 use crate::engine::{Engine, Input, Output};
 use crate::io::clock::Clock;
 use crate::io::fs::{StateDirectory, append_bounded, replace};
+use crate::sink::Numbered;
 use crate::sink::verdict::Verdict;
 use crate::source::container_output::{Question, Reply};
 use crate::source::files::OpenFiles;
-use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::SelectAll;
 use std::collections::{BTreeSet, HashMap};
@@ -60,12 +61,12 @@ pub struct Said {
 pub struct SinkPort {
     /// Its name.
     pub name: String,
-    /// At most one batch is on its way.
-    pub batches: mpsc::Sender<Bytes>,
+    /// With room for as many batches as the engine has on their way.
+    pub batches: mpsc::Sender<Numbered>,
 }
 
 /// The verdicts of one sink, with its number.
-pub type Verdicts = futures::stream::BoxStream<'static, (usize, Verdict)>;
+pub type Verdicts = futures::stream::BoxStream<'static, (usize, BatchId, Verdict)>;
 
 impl Driver {
     /// Runs until the pipeline is drained.
@@ -90,7 +91,7 @@ impl Driver {
         let deadline = self.engine.next_deadline();
         let has_room = self.engine.has_room();
         let input = tokio::select! {
-            Some((sink, verdict)) = self.verdicts.next() => Input::Settled { sink, verdict },
+            Some((sink, batch, verdict)) = self.verdicts.next() => Input::Settled { sink, batch, verdict },
             Some(reply) = self.replies.recv(), if has_room => {
                 let Reply { stream, question, part } = reply;
                 let input = Input::Answer { stream, question, answer: part.as_answer() };
@@ -139,11 +140,11 @@ impl Driver {
                     });
                 }
             }
-            Output::Send { sink, body } => {
-                // The engine sends one batch at a time, so there is room unless the sink's task has ended, which ends us.
-                let _ = self.sinks[sink].batches.try_send(body);
+            Output::Send { sink, id, batch } => {
+                // There is room for all that are on their way, unless the sink's task has ended, which ends us.
+                let _ = self.sinks[sink].batches.try_send((id, batch));
             }
-            Output::Reject { sink, rejected } => self.keep_rejected(sink, &rejected.body, &rejected.error),
+            Output::Reject { sink, rejected } => self.keep_rejected(sink, &rejected),
             Output::Save(document) => self.save(&document),
             Output::Report(report) => self.say(&report),
             Output::Finished { .. } => {}
@@ -163,12 +164,13 @@ impl Driver {
         }
     }
 
-    fn keep_rejected(&mut self, number: usize, body: &[u8], error: &str) {
+    fn keep_rejected(&mut self, number: usize, rejected: &Rejected) {
+        let Rejected { batch, error, .. } = rejected;
         let sink = &self.sinks[number].name;
         let kept = self
             .state
             .as_ref()
-            .map(|state| append_bounded(&state.rejected(&self.name, sink), body, REJECTED_BYTES_MAX));
+            .map(|state| append_bounded(&state.rejected(&self.name, sink), &batch.body, REJECTED_BYTES_MAX));
         if matches!(kept, Some(Ok(true))) {
             self.said.drops.remove(&number);
         } else if self.said.drops.insert(number) {
@@ -217,6 +219,7 @@ mod tests {
             sources: Vec::new(),
             sinks: Vec::new(),
             drain: Duration::from_secs(5),
+            in_flight_bytes_max: 1 << 20,
         };
         let start = Start {
             pod: &Pod::default(),

@@ -18,16 +18,16 @@ pub mod retry;
 pub mod status;
 pub mod tail;
 
-use self::batch::{Lane, LaneSettings, Rejected};
+use self::batch::{BatchId, Lane, Rejected};
 use self::checkpoint::Checkpoint;
 use self::follow::{Answer, Ask, Drain, Follow};
-use self::outlets::{Outlets, StreamId};
+use self::outlets::{Context, Outlets, StreamId};
 use self::report::Report;
 use self::tail::{Chunk, Entry, Look, Tail, TailSettings};
 use crate::config::{Pipeline, Pod, SourceKind};
-use crate::sink::encode::Labels;
+use crate::record::Labels;
+use crate::sink::encode::Batch;
 use crate::sink::verdict::Verdict;
-use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -64,7 +64,11 @@ pub enum Input<'a> {
         answer: Answer<'a>,
     },
     /// The answer to [`Output::Send`].
-    Settled { sink: usize, verdict: Verdict },
+    Settled {
+        sink: usize,
+        batch: BatchId,
+        verdict: Verdict,
+    },
     /// The checkpoint could not be written.
     SaveFailed,
     /// Send what is left, then finish. [`Drain::WhatIsThere`] may follow [`Drain::UntilEnd`].
@@ -97,8 +101,8 @@ pub enum Output {
         ask: Ask,
     },
     /// Send a batch.
-    Send { sink: usize, body: Bytes },
-    /// Keep a record that the sink refused.
+    Send { sink: usize, id: BatchId, batch: Batch },
+    /// Keep records that are given up.
     Reject { sink: usize, rejected: Rejected },
     /// Write the checkpoint.
     Save(Vec<u8>),
@@ -175,20 +179,14 @@ impl Engine {
             persistent,
             seed,
         } = start;
-        let lanes = pipeline.sinks.iter().map(|sink| {
-            Lane::new(LaneSettings {
-                format: sink.format(),
-                bytes_max: sink.batch_bytes,
-                age_max: sink.batch_age,
-            })
-        });
+        let lanes = pipeline.sinks.iter().map(|sink| Lane::new(sink.lane.clone()));
         let mut engine = Self {
             name: pipeline.name.clone(),
             generation: pipeline.generation,
             sink_names: pipeline.sinks.iter().map(|sink| sink.name.clone()).collect(),
             files: Vec::new(),
             streams: Vec::new(),
-            outlets: Outlets::new(lanes.collect()),
+            outlets: Outlets::new(lanes.collect(), pipeline.in_flight_bytes_max),
             todo: VecDeque::new(),
             next_id: 0,
             random: fastrand::Rng::with_seed(seed),
@@ -200,7 +198,7 @@ impl Engine {
             last_look: None,
             finished: false,
         };
-        for source in &pipeline.sources {
+        for (number, source) in pipeline.sources.iter().enumerate() {
             let labels = Labels {
                 source: source.name.clone(),
                 resource: pipeline.resource.clone(),
@@ -209,7 +207,8 @@ impl Engine {
                 node: pod.node.clone(),
                 ..Labels::default()
             };
-            engine.add_source(&source.name, &source.kind, labels, checkpoint.as_ref());
+            let context = engine.outlets.context(number, labels);
+            engine.add_source(&source.name, &source.kind, context, checkpoint.as_ref());
         }
         engine
     }
@@ -236,7 +235,7 @@ impl Engine {
                 let report = self
                     .files
                     .iter_mut()
-                    .find_map(|source| source.tail.opened(file, look));
+                    .find_map(|source| source.tail.opened(file, look, &self.outlets));
                 // Where a file begins is part of the checkpoint: `startAt: End` must hold across a crash.
                 self.unsaved = self.unsaved.map(|_| true);
                 self.report(report);
@@ -276,7 +275,7 @@ impl Engine {
                     source.and_then(|source| source.follow.answer(now, question, answer, random, outlets));
                 self.report(report);
             }
-            Input::Settled { sink, verdict } => self.settled(now, sink, verdict),
+            Input::Settled { sink, batch, verdict } => self.settled(now, sink, batch, verdict),
             Input::SaveFailed => self.unsaved = self.unsaved.map(|_| true),
             Input::Drain(how) => self.drain(now, how),
         }
@@ -322,7 +321,13 @@ impl Engine {
             .min()
     }
 
-    fn add_source(&mut self, name: &str, kind: &SourceKind, labels: Labels, checkpoint: Option<&Checkpoint>) {
+    fn add_source(
+        &mut self,
+        name: &str,
+        kind: &SourceKind,
+        context: Context,
+        checkpoint: Option<&Checkpoint>,
+    ) {
         match kind {
             SourceKind::Files(files) => {
                 let known = checkpoint
@@ -332,7 +337,7 @@ impl Engine {
                 let settings = TailSettings {
                     scan_interval,
                     start_at,
-                    labels,
+                    context,
                 };
                 let tail = Tail::new(self.files.len(), settings, known);
                 self.files.push(FileSource {
@@ -352,7 +357,7 @@ impl Engine {
                     let known = known.clone().into_iter();
                     let known =
                         known.filter(|(name, _)| container.as_ref().is_none_or(|wanted| wanted == name));
-                    let follow = Follow::new(self.next_id, labels.clone(), known.collect());
+                    let follow = Follow::new(self.next_id, context.clone(), known.collect());
                     self.streams.push(OutputSource {
                         name: name.to_owned(),
                         container,
@@ -376,13 +381,13 @@ impl Engine {
         self.todo.extend(reports.into_iter().map(Output::Report));
     }
 
-    fn settled(&mut self, now: Tick, sink: usize, verdict: Verdict) {
+    fn settled(&mut self, now: Tick, sink: usize, batch: BatchId, verdict: Verdict) {
         let random = self.random.f64();
         let Some(lane) = self.outlets.lanes.get_mut(sink) else {
             return;
         };
         let failed_before = lane.error.is_some();
-        let rejected = lane.settle(now, verdict, random);
+        let rejected = lane.settle(now, batch, verdict, random);
         let report = match (&lane.error, failed_before) {
             (Some(error), false) => Some(Report::SinkFails {
                 sink: self.sink_names[sink].clone(),
@@ -392,8 +397,11 @@ impl Engine {
             _ => None,
         };
         self.report(report);
-        self.todo
-            .extend(rejected.map(|rejected| Output::Reject { sink, rejected }));
+        self.todo.extend(
+            rejected
+                .into_iter()
+                .map(|rejected| Output::Reject { sink, rejected }),
+        );
     }
 
     fn drain(&mut self, now: Tick, how: Drain) {
@@ -420,11 +428,10 @@ impl Engine {
 
     fn next_send(&mut self, now: Tick) -> Option<Output> {
         let flush = self.drain_until.is_some();
-        let newest = self.outlets.newest();
         let mut lanes = self.outlets.lanes.iter_mut().enumerate();
         lanes.find_map(|(sink, lane)| {
-            lane.poll(now, newest, flush)
-                .map(|body| Output::Send { sink, body })
+            lane.poll(now, flush)
+                .map(|(id, batch)| Output::Send { sink, id, batch })
         })
     }
 

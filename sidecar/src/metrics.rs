@@ -39,6 +39,12 @@ pub fn render(pipelines: &[PipelineStatus]) -> String {
             sinks().map(|sink| sink.rejected).sum(),
         ),
         (
+            "logship_dropped_records_total",
+            "counter",
+            "Records dropped because a sink with whenFull: Drop took none.",
+            sinks().map(|sink| sink.dropped).sum(),
+        ),
+        (
             "logship_lag_bytes",
             "gauge",
             "Bytes of files not read yet.",

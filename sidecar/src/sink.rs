@@ -6,11 +6,16 @@ pub mod http;
 pub mod stdout;
 pub mod verdict;
 
+use self::encode::{Batch, Encode};
 use self::verdict::Verdict;
 use crate::config::{Sink, SinkKind};
+use crate::engine::batch::BatchId;
 use crate::io::net::{self, HttpClient, http_client};
 use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use std::path::Path;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// The transport of one sink.
@@ -32,8 +37,8 @@ impl Transport {
         bundle: Option<&Path>,
     ) -> Result<Self, net::Error> {
         Ok(match &sink.kind {
-            SinkKind::Stdout(_) => Self::Stdout,
-            SinkKind::File { path, .. } => Self::File(file::FileTransport::new(path.clone())),
+            SinkKind::Stdout => Self::Stdout,
+            SinkKind::File(path) => Self::File(file::FileTransport::new(path.clone())),
             SinkKind::Http(http) => {
                 let client = match client {
                     Some(client) => client.clone(),
@@ -44,7 +49,7 @@ impl Transport {
         })
     }
 
-    async fn send(&mut self, body: Bytes) -> Verdict {
+    async fn send(&self, body: Bytes) -> Verdict {
         match self {
             Self::Stdout => stdout::send(body).await,
             Self::File(file) => file.send(body).await,
@@ -53,16 +58,32 @@ impl Transport {
     }
 }
 
-/// Sends what comes, one batch after the other, and tells what became of each. Ends when the pipeline does.
+/// A batch with its number, on its way to a transport.
+pub type Numbered = (BatchId, Batch);
+
+/// Sends what comes and tells what became of each. How many batches are on their way at once is the engine's affair. Ends when the
+/// pipeline does.
 pub async fn run(
-    mut transport: Transport,
-    mut batches: mpsc::Receiver<Bytes>,
-    verdicts: mpsc::Sender<Verdict>,
+    transport: Transport,
+    encoder: Arc<dyn Encode>,
+    mut batches: mpsc::Receiver<Numbered>,
+    verdicts: mpsc::Sender<(BatchId, Verdict)>,
 ) {
-    while let Some(body) = batches.recv().await {
-        let verdict = transport.send(body).await;
-        if verdicts.send(verdict).await.is_err() {
-            return;
+    let mut sending = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            batch = batches.recv() => {
+                let Some((id, batch)) = batch else { return };
+                let body = encoder.wrap(&batch);
+                drop(batch);
+                let transport = &transport;
+                sending.push(async move { (id, transport.send(body).await) });
+            }
+            Some(settled) = sending.next() => {
+                if verdicts.send(settled).await.is_err() {
+                    return;
+                }
+            }
         }
     }
 }

@@ -120,17 +120,22 @@ impl Wiring<'_> {
         let mut verdicts = SelectAll::new();
         for (number, sink) in pipeline.sinks.iter().enumerate() {
             let transport = Transport::new(sink, client, self.bundle.as_deref())?;
-            let (batches, queue) = mpsc::channel(1);
+            let (batches, queue) = mpsc::channel(sink.lane.in_flight_max);
             let (verdict, mut answers) = mpsc::channel(1);
+            let encoder = Arc::clone(&sink.lane.encoder);
             ports.push(SinkPort {
                 name: sink.name.clone(),
                 batches,
             });
             let answers = futures::stream::poll_fn(move |context| answers.poll_recv(context));
-            verdicts.push(answers.map(move |verdict| (number, verdict)).boxed());
+            verdicts.push(
+                answers
+                    .map(move |(batch, verdict)| (number, batch, verdict))
+                    .boxed(),
+            );
             let name = format!("{}/{}", pipeline.name, sink.name);
             tasks.spawn(async move {
-                sink::run(transport, queue, verdict).await;
+                sink::run(transport, encoder, queue, verdict).await;
                 Ended::Helper(name)
             });
         }

@@ -3,12 +3,15 @@
 use super::environment::{is_classic, pod, require_pod};
 use super::{
     Config, Environment, Files, Http, Mistake, Mistakes, Pipeline, Sink, SinkKind, Source, SourceKind,
-    pattern,
+    pattern, textual,
 };
+use crate::engine::batch::LaneSettings;
+use crate::sink::encode::{Encode, Json};
 use logship_crd::agent_config::{self, AgentConfig, FilesSource, HttpSink};
 use logship_crd::names;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Batches are kept in memory, so no document may ask for more than this.
@@ -104,7 +107,7 @@ fn pipeline(
         pipeline: _,
         sinks,
         drain_ms,
-        limits: _,
+        limits,
     } = parsed;
     let found_before = mistakes.len();
     let place = |field: &str| format!("{document}: {field}");
@@ -160,6 +163,7 @@ fn pipeline(
             sources,
             sinks,
             drain,
+            in_flight_bytes_max: usize::try_from(limits.in_flight_bytes).unwrap_or(usize::MAX),
         }
     })
 }
@@ -206,42 +210,20 @@ fn sink(place: &str, sink: agent_config::Sink, state: &Path, mistakes: &mut Vec<
         name,
         when: _,
         batch,
-        retry: _,
-        when_full: _,
+        retry,
+        when_full,
         kind,
     } = sink;
-    if !(1..=BATCH_BYTES_MAX).contains(&batch.max_bytes) {
-        let place = format!("{place}.batch.maxBytes");
-        mistakes.push(invalid(
-            place,
-            &batch.max_bytes,
-            "out of bounds",
-            "write 1 to 16777216",
-        ));
-    }
-    let kind = match kind {
-        agent_config::SinkKind::Stdout(stdout) => SinkKind::Stdout(stdout.format),
-        agent_config::SinkKind::File(file) => {
-            let relative = Path::new(&file.path);
-            if relative
-                .components()
-                .any(|part| part == std::path::Component::ParentDir)
-                || file.path.is_empty()
-            {
-                let place = format!("{place}.file.path");
-                mistakes.push(invalid(
-                    place,
-                    &file.path,
-                    "leaves the state volume",
-                    "write a path without '..'",
-                ));
-            }
-            SinkKind::File {
-                path: state.join(relative),
-                format: file.format,
-            }
+    let batch_bytes = batch_bytes(place, batch.max_bytes, mistakes);
+    let (encoder, kind): (Arc<dyn Encode>, SinkKind) = match kind {
+        agent_config::SinkKind::Stdout(stdout) => (textual(stdout.format), SinkKind::Stdout),
+        agent_config::SinkKind::File(file) => (
+            textual(file.format),
+            self::file(place, &file.path, state, mistakes),
+        ),
+        agent_config::SinkKind::Http(http) => {
+            (Arc::new(Json), SinkKind::Http(self::http(place, http, mistakes)?))
         }
-        agent_config::SinkKind::Http(http) => SinkKind::Http(self::http(place, http, mistakes)?),
         agent_config::SinkKind::Loki(_)
         | agent_config::SinkKind::Otlp(_)
         | agent_config::SinkKind::Elasticsearch(_) => {
@@ -254,13 +236,43 @@ fn sink(place: &str, sink: agent_config::Sink, state: &Path, mistakes: &mut Vec<
             return None;
         }
     };
-    let batch_bytes = usize::try_from(batch.max_bytes.min(BATCH_BYTES_MAX)).expect("bounded above");
-    Some(Sink {
-        name,
-        batch_bytes,
-        batch_age: Duration::from_millis(batch.max_age_ms),
-        kind,
-    })
+    let is_ordered = matches!(kind, SinkKind::Stdout | SinkKind::File(_));
+    let lane = LaneSettings {
+        encoder,
+        bytes_max: batch_bytes,
+        age_max: Duration::from_millis(batch.max_age_ms),
+        // What is appended has an order.
+        in_flight_max: if is_ordered {
+            1
+        } else {
+            batch.in_flight.clamp(1, 32) as usize
+        },
+        retry_age_max: (retry.max_age_ms > 0).then(|| Duration::from_millis(retry.max_age_ms)),
+        when_full,
+    };
+    Some(Sink { name, lane, kind })
+}
+
+fn batch_bytes(place: &str, bytes: u64, mistakes: &mut Vec<Mistake>) -> usize {
+    if !(1..=BATCH_BYTES_MAX).contains(&bytes) {
+        let place = format!("{place}.batch.maxBytes");
+        mistakes.push(invalid(place, &bytes, "out of bounds", "write 1 to 16777216"));
+    }
+    usize::try_from(bytes.min(BATCH_BYTES_MAX)).expect("bounded above")
+}
+
+fn file(place: &str, path: &str, state: &Path, mistakes: &mut Vec<Mistake>) -> SinkKind {
+    let relative = Path::new(path);
+    let mut parts = relative.components();
+    if path.is_empty() || parts.any(|part| part == std::path::Component::ParentDir) {
+        mistakes.push(invalid(
+            format!("{place}.file.path"),
+            &path,
+            "leaves the state volume",
+            "write a path without '..'",
+        ));
+    }
+    SinkKind::File(state.join(relative))
 }
 
 fn http(place: &str, sink: HttpSink, mistakes: &mut Vec<Mistake>) -> Option<Http> {

@@ -4,12 +4,15 @@ use super::{
     Config, Environment, Files, Mistake, Mistakes, Pipeline, Pod, Sink, SinkKind, Source, SourceKind,
 };
 use super::{optional, pattern};
-use logship_crd::agent_config::{Format, StartAt};
+use crate::engine::batch::LaneSettings;
+use crate::sink::encode::Text;
+use logship_crd::agent_config::{Limits, StartAt};
 use logship_crd::names::{
     ENV_CLASSIC, ENV_LOG_DIRECTORY, ENV_LOG_FILE_PATTERN, ENV_LOG_SCAN_INTERVAL, ENV_LOG_STATE_DIRECTORY,
     ENV_NODE_NAME, ENV_POD_NAME, ENV_POD_NAMESPACE,
 };
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The time that a drain takes at most where no document says it.
@@ -35,9 +38,12 @@ pub fn from_environment(environment: &Environment) -> Result<Config, Mistakes> {
     };
     let sink = Sink {
         name: "stdout".to_owned(),
-        batch_bytes: BATCH_BYTES,
-        batch_age: BATCH_AGE,
-        kind: SinkKind::Stdout(Format::Text),
+        lane: LaneSettings {
+            bytes_max: BATCH_BYTES,
+            age_max: BATCH_AGE,
+            ..LaneSettings::of(Arc::new(Text))
+        },
+        kind: SinkKind::Stdout,
     };
     let pipeline = Pipeline {
         name: "environment".to_owned(),
@@ -46,6 +52,7 @@ pub fn from_environment(environment: &Environment) -> Result<Config, Mistakes> {
         sources: vec![source],
         sinks: vec![sink],
         drain: DRAIN,
+        in_flight_bytes_max: usize::try_from(Limits::default().in_flight_bytes).unwrap_or(usize::MAX),
     };
     Ok(Config {
         pipelines: vec![pipeline],

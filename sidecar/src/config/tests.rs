@@ -23,10 +23,7 @@ const STDOUT: &str = r#"{"name":"out","batch":{"maxBytes":1024,"maxAgeMs":1},"st
 fn pod_variables_alone_follow_the_container_output_as_text() {
     let config = from_environment(&environment(&[("POD_NAME", "p"), ("POD_NAMESPACE", "n")])).unwrap();
     assert!(config.needs_api());
-    assert!(matches!(
-        config.pipelines[0].sinks[0].kind,
-        SinkKind::Stdout(Format::Text)
-    ));
+    assert!(matches!(config.pipelines[0].sinks[0].kind, SinkKind::Stdout));
 }
 
 #[test]

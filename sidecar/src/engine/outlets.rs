@@ -3,7 +3,8 @@
 use super::Tick;
 use super::batch::Lane;
 use super::resume::LineKey;
-use crate::sink::encode::{Context, Record};
+use crate::record::{Labels, Record};
+use crate::sink::encode::Common;
 use std::collections::VecDeque;
 
 /// A file or a container's output within one pipeline.
@@ -27,20 +28,34 @@ pub enum Position {
     Instance(u32),
 }
 
+/// What the records of a stream have in common.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// Number of the source.
+    pub source: usize,
+    /// In words.
+    pub labels: Labels,
+    /// For each sink, in its form.
+    commons: Vec<Common>,
+}
+
 /// Every lane of a pipeline and what waits for their acknowledgement.
 #[derive(Debug)]
 pub struct Outlets {
     /// One for each sink.
     pub lanes: Vec<Lane>,
+    /// Bytes of all lanes together, beyond which nothing is read.
+    bytes_max: usize,
     newest: u64,
     marks: VecDeque<(u64, StreamId, Position)>,
 }
 
 impl Outlets {
     /// Empty queues.
-    pub fn new(lanes: Vec<Lane>) -> Self {
+    pub fn new(lanes: Vec<Lane>, bytes_max: usize) -> Self {
         Self {
             lanes,
+            bytes_max,
             newest: 0,
             marks: VecDeque::new(),
         }
@@ -53,7 +68,8 @@ impl Outlets {
 
     /// Whether every sink wants more records.
     pub fn have_room(&self) -> bool {
-        self.lanes.iter().all(Lane::has_room)
+        let bytes: usize = self.lanes.iter().map(Lane::bytes).sum();
+        bytes < self.bytes_max && self.lanes.iter().all(Lane::has_room)
     }
 
     /// Whether every record is settled and every position taken.
@@ -61,11 +77,21 @@ impl Outlets {
         self.marks.is_empty() && self.lanes.iter().all(Lane::is_empty)
     }
 
+    /// What the records of a stream of source number `source` have in common.
+    pub fn context(&self, source: usize, labels: Labels) -> Context {
+        let commons = self.lanes.iter().map(|lane| lane.prepare(&labels)).collect();
+        Context {
+            source,
+            labels,
+            commons,
+        }
+    }
+
     /// Gives a record to every sink.
-    pub fn record(&mut self, now: Tick, context: &Context, record: Record<'_>) {
+    pub fn record(&mut self, now: Tick, context: &Context, record: &Record<'_>) {
         self.newest += 1;
-        for lane in &mut self.lanes {
-            lane.append(now, context, record, self.newest);
+        for (lane, common) in self.lanes.iter_mut().zip(&context.commons) {
+            lane.append(now, common, record, self.newest);
         }
     }
 

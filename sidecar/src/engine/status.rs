@@ -56,8 +56,10 @@ pub struct SinkStatus {
     pub sent_bytes: u64,
     /// Batches sent again.
     pub retries: u64,
-    /// Records refused for good.
+    /// Records refused for good, or given up.
     pub rejected: u64,
+    /// Records dropped because the sink took none.
+    pub dropped: u64,
     /// The failure it is in, if any.
     pub error: Option<String>,
 }
@@ -96,6 +98,7 @@ impl Engine {
                     sent_bytes,
                     retries,
                     rejected,
+                    dropped,
                 } = lane.counts;
                 SinkStatus {
                     name: name.clone(),
@@ -103,6 +106,7 @@ impl Engine {
                     sent_bytes,
                     retries,
                     rejected,
+                    dropped,
                     error: lane.error.clone(),
                 }
             });

@@ -9,10 +9,10 @@ mod file;
 
 use self::file::{File, Stage};
 use super::checkpoint::{FilePosition, Fingerprint, Identity};
-use super::outlets::{Outlets, Position, StreamId};
+use super::outlets::{Context, Outlets, Position, StreamId};
 use super::report::Report;
 use super::{Output, Tick};
-use crate::sink::encode::Labels;
+use crate::record::time::Nanos;
 use logship_crd::agent_config::StartAt;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -29,8 +29,8 @@ pub struct TailSettings {
     pub scan_interval: Duration,
     /// Where to begin in files that were there before the very first start.
     pub start_at: StartAt,
-    /// Labels of the records; the file's name is added.
-    pub labels: Labels,
+    /// What the records have in common; the file's name is added.
+    pub context: Context,
 }
 
 /// A regular file in a listing.
@@ -68,8 +68,8 @@ pub struct Chunk<'a> {
     pub head: Option<&'a [u8]>,
     /// The bytes at the offset that was asked for.
     pub bytes: &'a [u8],
-    /// The time of the read, RFC 3339.
-    pub wall: &'a str,
+    /// The time of day of the read.
+    pub wall: Nanos,
 }
 
 /// The files of one directory.
@@ -272,7 +272,7 @@ impl Tail {
     }
 
     /// A file was opened.
-    pub fn opened(&mut self, id: StreamId, look: Look<'_>) -> Option<Report> {
+    pub fn opened(&mut self, id: StreamId, look: Look<'_>, outlets: &Outlets) -> Option<Report> {
         let index = self.files.iter().position(|file| file.id == id)?;
         let known = self
             .known
@@ -293,7 +293,7 @@ impl Tail {
             None if at_end => file.start(&look, look.size, false, Fingerprint::of(look.head)),
             None => file.start(&look, 0, false, Fingerprint::default()),
         }
-        file.label(&self.settings.labels);
+        file.label(&self.settings.context, outlets);
         self.unreadable.remove(&file.name);
         Some(Report::FileFollowed {
             name: file.name.clone(),

@@ -14,11 +14,36 @@ pub enum Verdict {
         /// What went wrong, for people.
         error: String,
     },
-    /// At least one record is refused for good: the batch is split until the culprit stands alone.
+    /// At least one record is refused for good, or they are too many: the batch is split until the culprit stands alone.
     Refused {
         /// What went wrong, for people.
         error: String,
     },
+    /// Some records were taken over, the others not.
+    Partly {
+        /// The records that were not taken over, by ascending number in the batch.
+        failures: Vec<(usize, Failure)>,
+        /// The receiver's wish for those that are sent again.
+        after: Option<Duration>,
+        /// What went wrong with the first of them, for people.
+        error: String,
+    },
+    /// So many records are lost for good, the others were taken over; which ones is not known, and sending again is forbidden.
+    Lost {
+        /// At most the number of the batch's records.
+        records: u64,
+        /// What went wrong, for people.
+        error: String,
+    },
+}
+
+/// Why a record was not taken over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// Send it again.
+    Retry,
+    /// It is refused for good.
+    Rejected(String),
 }
 
 /// The verdict for an HTTP status.
@@ -59,6 +84,7 @@ mod tests {
             Verdict::Delivered => "delivered",
             Verdict::Retry { .. } => "retry",
             Verdict::Refused { .. } => "refused",
+            Verdict::Partly { .. } | Verdict::Lost { .. } => "some",
         };
         for (status, expected) in [
             (200, "delivered"),

@@ -126,7 +126,7 @@ impl OpenFiles {
                     size,
                     head: head.as_deref(),
                     bytes,
-                    wall: &clock::wall(),
+                    wall: clock::wall(),
                 };
                 engine.handle(now, Input::Chunk { file, chunk });
             }
@@ -235,6 +235,7 @@ mod tests {
             sources: Vec::new(),
             sinks: Vec::new(),
             drain: Duration::ZERO,
+            in_flight_bytes_max: 1 << 20,
         };
         let start = Start {
             pod: &Pod::default(),

@@ -3,10 +3,11 @@
 use super::{Chunk, Entry, Look};
 use crate::engine::checkpoint::{FilePosition, Fingerprint, Identity};
 use crate::engine::framer::{Frame, Framer};
-use crate::engine::outlets::{Outlets, Position, StreamId};
+use crate::engine::outlets::{Context, Outlets, Position, StreamId};
 use crate::engine::report::Report;
 use crate::engine::{RECORD_BYTES_MAX, Tick};
-use crate::sink::encode::{Context, Labels, Record};
+use crate::record::time::Nanos;
+use crate::record::{Labels, Record};
 use std::time::Duration;
 
 /// The sinks' room is checked this often: records may be much longer than the lines that they are made of.
@@ -49,7 +50,7 @@ pub(super) struct File {
     epoch: u32,
     size: u64,
     changed_at: Tick,
-    wall: String,
+    wall: Nanos,
     /// Last position handed out, and last position settled.
     marked: (u64, bool),
     settled: (u64, bool),
@@ -69,11 +70,11 @@ impl File {
             from_first_listing,
             matched: entry.matches,
             fingerprint: Fingerprint::default(),
-            context: Context::new(&Labels::default()),
+            context: Context::default(),
             epoch: 0,
             size: entry.size,
             changed_at: now,
-            wall: String::new(),
+            wall: 0,
             marked: (0, false),
             settled: (0, false),
         }
@@ -91,11 +92,12 @@ impl File {
         self.stage = Stage::Hungry;
     }
 
-    pub(super) fn label(&mut self, labels: &Labels) {
-        self.context = Context::new(&Labels {
+    pub(super) fn label(&mut self, of_source: &Context, outlets: &Outlets) {
+        let labels = Labels {
             file: Some(self.name.clone()),
-            ..labels.clone()
-        });
+            ..of_source.labels.clone()
+        };
+        self.context = outlets.context(of_source.source, labels);
     }
 
     pub(super) fn look_again(&mut self) {
@@ -124,7 +126,7 @@ impl File {
             self.restart(outlets);
             return Some(Report::FileTruncated(self.name.clone()));
         }
-        chunk.wall.clone_into(&mut self.wall);
+        self.wall = chunk.wall;
         if chunk.bytes.is_empty() {
             self.stage = Stage::Rested;
             return None;
@@ -139,7 +141,7 @@ impl File {
         for piece in chunk.bytes.chunks(PIECE_BYTES) {
             framer.push(piece, |frame| {
                 consumed = pushed + frame.consumed;
-                outlets.record(now, context, record(wall, frame));
+                outlets.record(now, context, &record(*wall, frame));
             });
             pushed += piece.len();
             if !outlets.have_room() {
@@ -237,7 +239,7 @@ impl File {
             wall,
             ..
         } = self;
-        framer.flush(|frame| outlets.record(now, context, record(wall, frame)));
+        framer.flush(|frame| outlets.record(now, context, &record(*wall, frame)));
     }
 
     fn mark(&mut self, offset: u64, mid_line: bool, outlets: &mut Outlets) {
@@ -253,10 +255,9 @@ impl File {
     }
 }
 
-fn record<'a>(timestamp: &'a str, frame: Frame<'a>) -> Record<'a> {
+fn record(observed: Nanos, frame: Frame<'_>) -> Record<'_> {
     Record {
-        timestamp,
-        body: frame.body,
         original_bytes: frame.original_bytes,
+        ..Record::new(observed, frame.body)
     }
 }

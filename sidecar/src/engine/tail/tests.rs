@@ -1,8 +1,9 @@
 use super::*;
 use crate::engine::batch::{Lane, LaneSettings};
+use crate::sink::encode::Text;
 use crate::sink::verdict::Verdict;
-use logship_crd::agent_config::Format;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -23,18 +24,17 @@ struct World {
 impl World {
     fn new(start_at: StartAt, known: Option<Vec<FilePosition>>) -> Self {
         let lane = Lane::new(LaneSettings {
-            format: Format::Text,
-            bytes_max: 1 << 20,
             age_max: Duration::ZERO,
+            ..LaneSettings::of(Arc::new(Text))
         });
         let settings = TailSettings {
             scan_interval: INTERVAL,
             start_at,
-            labels: Labels::default(),
+            context: Context::default(),
         };
         Self {
             tail: Tail::new(0, settings, known),
-            outlets: Outlets::new(vec![lane]),
+            outlets: Outlets::new(vec![lane], usize::MAX),
             now: Tick::ZERO,
             next_id: 0,
             names: BTreeMap::new(),
@@ -79,10 +79,9 @@ impl World {
             {
                 self.perform(output);
             }
-            let newest = self.outlets.newest();
-            while let Some(body) = self.outlets.lanes[0].poll(self.now, newest, true) {
-                self.shipped.push_str(std::str::from_utf8(&body).unwrap());
-                self.outlets.lanes[0].settle(self.now, Verdict::Delivered, 0.5);
+            while let Some((id, batch)) = self.outlets.lanes[0].poll(self.now, true) {
+                self.shipped.push_str(std::str::from_utf8(&batch.body).unwrap());
+                self.outlets.lanes[0].settle(self.now, id, Verdict::Delivered, 0.5);
             }
             while let Some((id, position)) = self.outlets.reached() {
                 self.tail.reached(id, position);
@@ -111,7 +110,7 @@ impl World {
                     size: contents.len() as u64,
                     head,
                 };
-                self.reports.extend(self.tail.opened(file, look));
+                self.reports.extend(self.tail.opened(file, look, &self.outlets));
                 self.open.insert(file, inode);
             }
             Output::Read {
@@ -129,7 +128,7 @@ impl World {
                     size: contents.len() as u64,
                     head,
                     bytes,
-                    wall: "now",
+                    wall: 0,
                 };
                 self.reports
                     .extend(self.tail.chunk(self.now, file, &chunk, &mut self.outlets));
@@ -220,7 +219,7 @@ fn unreadable_directory_is_said_once() {
         TailSettings {
             scan_interval: INTERVAL,
             start_at: StartAt::Beginning,
-            labels: Labels::default(),
+            context: Context::default(),
         },
         None,
     );
@@ -234,16 +233,15 @@ fn chunk_is_taken_only_as_far_as_the_sinks_have_room() {
     world.write("a.log", 1, "");
     world.run(Duration::ZERO);
     world.outlets.lanes[0] = Lane::new(LaneSettings {
-        format: Format::Json,
         bytes_max: 1 << 10,
-        age_max: Duration::ZERO,
+        ..LaneSettings::of(Arc::new(Text))
     });
     let bytes = vec![b'\n'; 128 << 10];
     let chunk = Chunk {
         size: bytes.len() as u64,
         head: None,
         bytes: &bytes,
-        wall: "now",
+        wall: 0,
     };
     world.tail.chunk(world.now, 1, &chunk, &mut world.outlets);
     match world.tail.next_read() {
