@@ -13,7 +13,6 @@ use crate::config::{self, Config, Mistakes};
 use crate::engine::follow::Drain;
 use crate::io::clock::Clock;
 use crate::io::fs::{StateDirectory, StateError};
-use crate::io::net;
 use crate::io::signal::Stop;
 use crate::source::container_output::{PodApi, wait_for_others};
 use std::path::{Path, PathBuf};
@@ -33,9 +32,6 @@ pub enum Error {
     /// The state directory cannot be used.
     #[error(transparent)]
     State(#[from] StateError),
-    /// There is no HTTP client.
-    #[error(transparent)]
-    Client(#[from] net::Error),
     /// The process cannot listen to signals.
     #[error("failed to listen to signals")]
     Signals(#[source] std::io::Error),
@@ -53,7 +49,7 @@ impl Error {
         match self {
             Self::Configuration(_) => 64,
             Self::Read(..) | Self::State(_) => 69,
-            Self::Client(_) | Self::Signals(_) | Self::Runtime(_) | Self::Task(_) => 70,
+            Self::Signals(_) | Self::Runtime(_) | Self::Task(_) => 70,
         }
     }
 }
@@ -101,7 +97,7 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
         bundle: environment.get("SSL_CERT_FILE").map(PathBuf::from),
         stopped,
     };
-    let ports = wiring.start(&config.pipelines, &mut tasks)?;
+    let ports = wiring.start(&config.pipelines, &mut tasks);
     spawn_helpers(&config, args.admin_port, ports, &mut tasks);
     tracing::info!(
         pipelines = config.pipelines.len(),

@@ -11,8 +11,9 @@ pub use self::environment::from_environment;
 pub(crate) use self::environment::{is_classic, pod};
 
 use crate::engine::batch::LaneSettings;
+use crate::sink::compress::Codec;
 use crate::sink::encode::{Encode, Json, Text};
-use logship_crd::agent_config::{Compression, Format, StartAt};
+use logship_crd::agent_config::{Format, StartAt};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -119,20 +120,68 @@ pub enum SinkKind {
     /// A file, by its absolute path.
     File(PathBuf),
     /// An HTTP endpoint.
-    Http(Http),
+    Http(Box<Endpoint>),
 }
 
 /// An HTTP endpoint.
 #[derive(Debug, Clone)]
-pub struct Http {
+pub struct Endpoint {
     /// Absolute, http or https.
     pub url: http::Uri,
     /// Sent with each request.
     pub headers: http::HeaderMap,
     /// Of the body.
-    pub compression: Compression,
+    pub codec: Codec,
     /// Of a request.
     pub timeout: Duration,
+    /// Credentials.
+    pub auth: Option<Auth>,
+    /// How the server is known, and we to it.
+    pub tls: Tls,
+    /// What is spoken.
+    pub dialect: Dialect,
+}
+
+/// What is spoken with an HTTP endpoint: the kind of the body, and what its answers mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Newline-delimited JSON; any 2xx is the acknowledgement.
+    Ndjson,
+    /// Loki's push API.
+    Loki,
+    /// OTLP over HTTP.
+    OtlpHttp,
+    /// OTLP over gRPC.
+    OtlpGrpc,
+    /// `_bulk` of Elasticsearch and OpenSearch.
+    Elasticsearch,
+}
+
+/// Credentials, by the files that hold them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Auth {
+    /// Name and password.
+    Basic {
+        /// File with the name.
+        username: PathBuf,
+        /// File with the password.
+        password: PathBuf,
+    },
+    /// File with a token.
+    Bearer(PathBuf),
+}
+
+/// How a server is known, and we to it. Files in PEM.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Certificates of the authorities that are trusted instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Our certificates, and their key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// The name that the server's certificate must have, where it is not the URL's host.
+    pub server_name: Option<String>,
+    /// Takes any certificate.
+    pub insecure_skip_verify: bool,
 }
 
 impl Config {

@@ -1,20 +1,23 @@
 //! Sinks: a pure encoder and a pure verdict for all, and a transport for each kind.
 
+pub mod answer;
+pub mod compress;
 pub mod encode;
 pub mod file;
+pub mod grpc;
 pub mod http;
 pub mod stdout;
 pub mod verdict;
 
 use self::encode::{Batch, Encode};
 use self::verdict::Verdict;
-use crate::config::{Sink, SinkKind};
+use crate::config::{Endpoint, SinkKind};
 use crate::engine::batch::BatchId;
-use crate::io::net::{self, HttpClient, http_client};
+use crate::io::clock::Clock;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -30,30 +33,24 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// The transport for a sink. Connects to nothing yet; the client is made only where a sink needs it.
-    pub fn new(
-        sink: &Sink,
-        client: &mut Option<HttpClient>,
-        bundle: Option<&Path>,
-    ) -> Result<Self, net::Error> {
-        Ok(match &sink.kind {
+    /// The transport for a sink. Connects to nothing yet.
+    pub fn new(kind: &SinkKind, clock: Clock, bundle: Option<PathBuf>) -> Self {
+        match kind {
             SinkKind::Stdout => Self::Stdout,
             SinkKind::File(path) => Self::File(file::FileTransport::new(path.clone())),
-            SinkKind::Http(http) => {
-                let client = match client {
-                    Some(client) => client.clone(),
-                    None => client.insert(http_client(bundle)?).clone(),
-                };
-                Self::Http(Box::new(http::HttpTransport::new(http.clone(), client)))
+            SinkKind::Http(endpoint) => {
+                let transport = http::HttpTransport::new(Endpoint::clone(endpoint), bundle, clock);
+                Self::Http(Box::new(transport))
             }
-        })
+        }
     }
 
-    async fn send(&self, body: Bytes) -> Verdict {
+    /// Sends a body with so many records.
+    pub async fn send(&self, body: Bytes, records: usize) -> Verdict {
         match self {
             Self::Stdout => stdout::send(body).await,
             Self::File(file) => file.send(body).await,
-            Self::Http(http) => http.send(body).await,
+            Self::Http(http) => http.send(body, records).await,
         }
     }
 }
@@ -74,10 +71,9 @@ pub async fn run(
         tokio::select! {
             batch = batches.recv() => {
                 let Some((id, batch)) = batch else { return };
-                let body = encoder.wrap(&batch);
-                drop(batch);
+                let (body, records) = (encoder.wrap(&batch), batch.records());
                 let transport = &transport;
-                sending.push(async move { (id, transport.send(body).await) });
+                sending.push(async move { (id, transport.send(body, records).await) });
             }
             Some(settled) = sending.next() => {
                 if verdicts.send(settled).await.is_err() {

@@ -1,6 +1,6 @@
 //! Starts a pipeline: its engine from its checkpoint, and the tasks of its sinks and containers.
 
-use super::{Ended, Error};
+use super::Ended;
 use crate::admin::StatusPorts;
 use crate::config::{Pipeline, Pod, SourceKind};
 use crate::driver::{Driver, Said, SinkPort, Verdicts};
@@ -10,7 +10,6 @@ use crate::engine::outlets::StreamId;
 use crate::engine::{Engine, Start};
 use crate::io::clock::Clock;
 use crate::io::fs::StateDirectory;
-use crate::io::net::HttpClient;
 use crate::sink::{self, Transport};
 use crate::source::container_output::{self, PodApi, Question, Reply};
 use crate::source::files::OpenFiles;
@@ -34,19 +33,14 @@ pub(super) struct Wiring<'a> {
 
 impl Wiring<'_> {
     /// Starts every pipeline.
-    pub(super) fn start(
-        &self,
-        pipelines: &[Pipeline],
-        tasks: &mut JoinSet<Ended>,
-    ) -> Result<StatusPorts, Error> {
-        let mut client = None;
+    pub(super) fn start(&self, pipelines: &[Pipeline], tasks: &mut JoinSet<Ended>) -> StatusPorts {
         let mut ports = StatusPorts::new();
         for pipeline in pipelines {
             let (port, status) = mpsc::channel(1);
             ports.push(port);
             let engine = self.engine(pipeline);
             let (questions, replies) = self.containers(pipeline, &engine, tasks);
-            let (sinks, verdicts) = self.sinks(pipeline, &mut client, tasks)?;
+            let (sinks, verdicts) = self.sinks(pipeline, tasks);
             let driver = Driver {
                 name: pipeline.name.clone(),
                 engine,
@@ -67,7 +61,7 @@ impl Wiring<'_> {
                 Ended::Pipeline(name)
             });
         }
-        Ok(ports)
+        ports
     }
 
     fn engine(&self, pipeline: &Pipeline) -> Engine {
@@ -110,16 +104,11 @@ impl Wiring<'_> {
         (questions, received)
     }
 
-    fn sinks(
-        &self,
-        pipeline: &Pipeline,
-        client: &mut Option<HttpClient>,
-        tasks: &mut JoinSet<Ended>,
-    ) -> Result<(Vec<SinkPort>, SelectAll<Verdicts>), Error> {
+    fn sinks(&self, pipeline: &Pipeline, tasks: &mut JoinSet<Ended>) -> (Vec<SinkPort>, SelectAll<Verdicts>) {
         let mut ports = Vec::new();
         let mut verdicts = SelectAll::new();
         for (number, sink) in pipeline.sinks.iter().enumerate() {
-            let transport = Transport::new(sink, client, self.bundle.as_deref())?;
+            let transport = Transport::new(&sink.kind, self.clock, self.bundle.clone());
             let (batches, queue) = mpsc::channel(sink.lane.in_flight_max);
             let (verdict, mut answers) = mpsc::channel(1);
             let encoder = Arc::clone(&sink.lane.encoder);
@@ -139,7 +128,7 @@ impl Wiring<'_> {
                 Ended::Helper(name)
             });
         }
-        Ok((ports, verdicts))
+        (ports, verdicts)
     }
 }
 

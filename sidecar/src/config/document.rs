@@ -1,13 +1,15 @@
 //! The documents that the operator writes.
 
+mod endpoint;
+
 use super::environment::{is_classic, pod, require_pod};
 use super::{
-    Config, Environment, Files, Http, Mistake, Mistakes, Pipeline, Sink, SinkKind, Source, SourceKind,
-    pattern, textual,
+    Config, Environment, Files, Mistake, Mistakes, Pipeline, Sink, SinkKind, Source, SourceKind, pattern,
+    textual,
 };
 use crate::engine::batch::LaneSettings;
 use crate::sink::encode::{Encode, Json};
-use logship_crd::agent_config::{self, AgentConfig, FilesSource, HttpSink};
+use logship_crd::agent_config::{self, AgentConfig, FilesSource};
 use logship_crd::names;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -221,9 +223,10 @@ fn sink(place: &str, sink: agent_config::Sink, state: &Path, mistakes: &mut Vec<
             textual(file.format),
             self::file(place, &file.path, state, mistakes),
         ),
-        agent_config::SinkKind::Http(http) => {
-            (Arc::new(Json), SinkKind::Http(self::http(place, http, mistakes)?))
-        }
+        agent_config::SinkKind::Http(http) => (
+            Arc::new(Json),
+            endpoint::http(&format!("{place}.http"), http, mistakes)?,
+        ),
         agent_config::SinkKind::Loki(_)
         | agent_config::SinkKind::Otlp(_)
         | agent_config::SinkKind::Elasticsearch(_) => {
@@ -273,53 +276,6 @@ fn file(place: &str, path: &str, state: &Path, mistakes: &mut Vec<Mistake>) -> S
         ));
     }
     SinkKind::File(state.join(relative))
-}
-
-fn http(place: &str, sink: HttpSink, mistakes: &mut Vec<Mistake>) -> Option<Http> {
-    let HttpSink {
-        url: text,
-        headers: texts,
-        compression,
-        timeout_ms,
-        auth: _,
-        tls: _,
-    } = sink;
-    let url = text.parse::<http::Uri>().ok();
-    let url = url.filter(|url| matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some());
-    if url.is_none() {
-        mistakes.push(invalid(
-            format!("{place}.http.url"),
-            &without_credentials(&text),
-            "not an absolute URL",
-            "write http://… or https://…",
-        ));
-    }
-    let mut headers = http::HeaderMap::new();
-    for (name, value) in texts {
-        if let (Ok(name), Ok(value)) = (name.parse::<http::HeaderName>(), value.parse()) {
-            headers.insert(name, value);
-        } else {
-            let place = format!("{place}.http.headers[{name}]");
-            mistakes.push(invalid(
-                place,
-                // It may be a credential.
-                &"(not shown)",
-                "not a header",
-                "write visible ASCII characters",
-            ));
-        }
-    }
-    Some(Http {
-        url: url?,
-        headers,
-        compression,
-        timeout: Duration::from_millis(timeout_ms.max(1)),
-    })
-}
-
-/// What stands before an `@` in a URL may be a password.
-fn without_credentials(url: &str) -> &str {
-    url.rsplit_once('@').map_or(url, |(_, rest)| rest)
 }
 
 fn one_name_each<'a>(place: &str, names: impl Iterator<Item = &'a str>, mistakes: &mut Vec<Mistake>) {

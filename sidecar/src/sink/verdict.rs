@@ -1,5 +1,7 @@
 //! What an answer means for the records of a request. Pure.
 
+use super::answer::Answer;
+use crate::config::Dialect;
 use std::time::Duration;
 
 /// The fate of one batch.
@@ -44,6 +46,15 @@ pub enum Failure {
     Retry,
     /// It is refused for good.
     Rejected(String),
+}
+
+/// The verdict for the answer to a request with so many records.
+pub fn judge(dialect: Dialect, answer: &Answer, _records: usize) -> Verdict {
+    match dialect {
+        Dialect::Ndjson | Dialect::Loki | Dialect::OtlpHttp | Dialect::OtlpGrpc | Dialect::Elasticsearch => {
+            from_status(answer.status, answer.retry_after())
+        }
+    }
 }
 
 /// The verdict for an HTTP status.
