@@ -2,6 +2,7 @@
 //!
 //! Every task is in one set. A task that ends unexpectedly ends the process with its name.
 
+pub mod dead_letters;
 mod load;
 mod pipeline;
 
@@ -29,6 +30,9 @@ pub enum Error {
     /// A document cannot be read.
     #[error("failed to read {}", .0.display())]
     Read(PathBuf, #[source] std::io::Error),
+    /// Nobody reads what we write.
+    #[error("failed to write to standard output")]
+    Write(#[source] std::io::Error),
     /// The state directory cannot be used.
     #[error(transparent)]
     State(#[from] StateError),
@@ -49,7 +53,7 @@ impl Error {
         match self {
             Self::Configuration(_) => 64,
             Self::Read(..) | Self::State(_) => 69,
-            Self::Signals(_) | Self::Runtime(_) | Self::Task(_) => 70,
+            Self::Write(_) | Self::Signals(_) | Self::Runtime(_) | Self::Task(_) => 70,
         }
     }
 }
@@ -94,7 +98,7 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
         clock: Clock::start(),
         pod: &config.pod,
         state,
-        bundle: environment.get("SSL_CERT_FILE").map(PathBuf::from),
+        bundle: config.bundle.clone(),
         stopped,
     };
     let ports = wiring.start(&config.pipelines, &mut tasks);

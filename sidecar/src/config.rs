@@ -31,6 +31,8 @@ pub struct Config {
     pub state_directory: Option<PathBuf>,
     /// The pod that we are in.
     pub pod: Pod,
+    /// Certificates of the authorities that are trusted by default; none: the system's.
+    pub bundle: Option<PathBuf>,
     /// We are a classic container that has to end when the others have ended.
     pub classic: bool,
 }
@@ -61,6 +63,8 @@ pub struct Pipeline {
     pub sinks: Vec<Sink>,
     /// The longest time that a drain takes.
     pub drain: Duration,
+    /// Bytes of the dead-letter file of each sink.
+    pub dead_letter_bytes_max: u64,
     /// Bytes of all sinks together that wait for their acknowledgement.
     pub in_flight_bytes_max: usize,
 }
@@ -259,6 +263,11 @@ fn textual(format: Format) -> Arc<dyn Encode> {
         Format::Text => Arc::new(Text),
         Format::Json => Arc::new(Json),
     }
+}
+
+/// Where the environment says the certificates of authorities are, see [`Config::bundle`].
+fn bundle(environment: &Environment) -> Option<PathBuf> {
+    optional(environment, "SSL_CERT_FILE").map(PathBuf::from)
 }
 
 /// A variable that may be absent; empty counts as absent.

@@ -6,9 +6,12 @@ use crate::engine::outlets::StreamId;
 use crate::engine::report::Report;
 use crate::engine::status::PipelineStatus;
 use crate::engine::{Engine, Input, Output};
+use crate::io::clock;
 use crate::io::clock::Clock;
 use crate::io::fs::{StateDirectory, append_bounded, replace};
 use crate::sink::Numbered;
+use crate::sink::dead_letter::DeadLetter;
+use crate::sink::encode::Encode;
 use crate::sink::verdict::Verdict;
 use crate::source::container_output::{Question, Reply};
 use crate::source::files::OpenFiles;
@@ -17,9 +20,6 @@ use futures::stream::SelectAll;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
-
-/// Refused records of one sink are kept up to this size.
-const REJECTED_BYTES_MAX: u64 = 8 << 20;
 
 /// Everything that one pipeline runs with.
 pub struct Driver {
@@ -39,6 +39,8 @@ pub struct Driver {
     pub sinks: Vec<SinkPort>,
     /// What the sinks say, with their number.
     pub verdicts: SelectAll<Verdicts>,
+    /// Bytes of the dead-letter file of each sink.
+    pub dead_letter_bytes_max: u64,
     /// Where its checkpoint lies.
     pub state: Option<Arc<StateDirectory>>,
     /// Becomes something when the pipeline is to drain.
@@ -63,6 +65,10 @@ pub struct SinkPort {
     pub name: String,
     /// With room for as many batches as the engine has on their way.
     pub batches: mpsc::Sender<Numbered>,
+    /// Form of its records.
+    pub encoder: Arc<dyn Encode>,
+    /// Records that were given up and not even kept.
+    pub lost: u64,
 }
 
 /// The verdicts of one sink, with its number.
@@ -104,7 +110,7 @@ impl Driver {
             },
             Some(asked) = self.status.recv() => {
                 // Who asked may have gone away.
-                let _ = asked.send(self.engine.status());
+                let _ = asked.send(self.status());
                 return;
             }
             () = self.clock.sleep_until(deadline) => return,
@@ -165,22 +171,33 @@ impl Driver {
     }
 
     fn keep_rejected(&mut self, number: usize, rejected: &Rejected) {
-        let Rejected { batch, error, .. } = rejected;
-        let sink = &self.sinks[number].name;
-        let kept = self
-            .state
-            .as_ref()
-            .map(|state| append_bounded(&state.rejected(&self.name, sink), &batch.body, REJECTED_BYTES_MAX));
+        let sink = &mut self.sinks[number];
+        let letter = DeadLetter::new(clock::wall(), rejected, &*sink.encoder);
+        let kept = self.state.as_ref().map(|state| {
+            let path = state.rejected(&self.name, &sink.name);
+            append_bounded(&path, &letter.to_line(), self.dead_letter_bytes_max)
+        });
         if matches!(kept, Some(Ok(true))) {
             self.said.drops.remove(&number);
-        } else if self.said.drops.insert(number) {
+            return;
+        }
+        sink.lost += rejected.records;
+        if self.said.drops.insert(number) {
             tracing::warn!(
                 pipeline = self.name,
-                sink,
-                error,
-                "refused records cannot be kept and are dropped"
+                sink = sink.name,
+                error = rejected.error,
+                "refused records cannot be kept and are dropped; send those of the dead-letter file again, or raise limits.deadLetterBytes"
             );
         }
+    }
+
+    fn status(&self) -> PipelineStatus {
+        let mut status = self.engine.status();
+        for (status, sink) in status.sinks.iter_mut().zip(&self.sinks) {
+            status.lost = sink.lost;
+        }
+        status
     }
 
     fn say(&self, report: &Report) {
@@ -219,6 +236,7 @@ mod tests {
             sources: Vec::new(),
             sinks: Vec::new(),
             drain: Duration::from_secs(5),
+            dead_letter_bytes_max: 1 << 20,
             in_flight_bytes_max: 1 << 20,
         };
         let start = Start {
@@ -239,6 +257,7 @@ mod tests {
             replies,
             sinks: Vec::new(),
             verdicts: SelectAll::new(),
+            dead_letter_bytes_max: 0,
             state: None,
             stop,
             status,

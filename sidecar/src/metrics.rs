@@ -39,6 +39,12 @@ pub fn render(pipelines: &[PipelineStatus]) -> String {
             sinks().map(|sink| sink.rejected).sum(),
         ),
         (
+            "logship_lost_dead_letters_total",
+            "counter",
+            "Refused records that were not even kept.",
+            sinks().map(|sink| sink.lost).sum(),
+        ),
+        (
             "logship_dropped_records_total",
             "counter",
             "Records dropped because a sink with whenFull: Drop took none.",

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod compress;
+pub mod dead_letter;
 pub mod encode;
 pub mod file;
 pub mod grpc;

@@ -67,7 +67,7 @@ async fn others_of_classic(environment: &Environment) {
 }
 
 /// Every `<resource>.json`, by name.
-fn documents(directory: &Path) -> io::Result<Vec<(String, String)>> {
+pub(super) fn documents(directory: &Path) -> io::Result<Vec<(String, String)>> {
     let mut listings = 0;
     loop {
         listings += 1;

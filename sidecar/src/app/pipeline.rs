@@ -50,6 +50,7 @@ impl Wiring<'_> {
                 replies,
                 sinks,
                 verdicts,
+                dead_letter_bytes_max: pipeline.dead_letter_bytes_max,
                 state: self.state.clone(),
                 stop: self.stopped.clone(),
                 status,
@@ -114,6 +115,8 @@ impl Wiring<'_> {
             let encoder = Arc::clone(&sink.lane.encoder);
             ports.push(SinkPort {
                 name: sink.name.clone(),
+                encoder: Arc::clone(&encoder),
+                lost: 0,
                 batches,
             });
             let answers = futures::stream::poll_fn(move |context| answers.poll_recv(context));

@@ -4,8 +4,8 @@ mod endpoint;
 
 use super::environment::{is_classic, pod, require_pod};
 use super::{
-    Config, Environment, Files, Mistake, Mistakes, Pipeline, Sink, SinkKind, Source, SourceKind, pattern,
-    textual,
+    Config, Environment, Files, Mistake, Mistakes, Pipeline, Sink, SinkKind, Source, SourceKind, bundle,
+    pattern, textual,
 };
 use crate::engine::batch::LaneSettings;
 use crate::sink::encode::{Encode, Json};
@@ -43,6 +43,7 @@ pub fn from_documents(
         pipelines,
         state_directory: Some(state.to_owned()),
         pod: pod(environment),
+        bundle: bundle(environment),
         classic: is_classic(environment),
     };
     if config.needs_api() {
@@ -165,6 +166,7 @@ fn pipeline(
             sources,
             sinks,
             drain,
+            dead_letter_bytes_max: limits.dead_letter_bytes,
             in_flight_bytes_max: usize::try_from(limits.in_flight_bytes).unwrap_or(usize::MAX),
         }
     })
@@ -216,6 +218,14 @@ fn sink(place: &str, sink: agent_config::Sink, state: &Path, mistakes: &mut Vec<
         when_full,
         kind,
     } = sink;
+    if !is_file_name(&name) || name.contains('.') {
+        mistakes.push(invalid(
+            format!("{place}.name"),
+            &name,
+            "not a name",
+            "write letters, digits and dashes",
+        ));
+    }
     let batch_bytes = batch_bytes(place, batch.max_bytes, mistakes);
     let (encoder, kind): (Arc<dyn Encode>, SinkKind) = match kind {
         agent_config::SinkKind::Stdout(stdout) => (textual(stdout.format), SinkKind::Stdout),

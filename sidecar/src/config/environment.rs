@@ -3,7 +3,7 @@
 use super::{
     Config, Environment, Files, Mistake, Mistakes, Pipeline, Pod, Sink, SinkKind, Source, SourceKind,
 };
-use super::{optional, pattern};
+use super::{bundle, optional, pattern};
 use crate::engine::batch::LaneSettings;
 use crate::sink::encode::Text;
 use logship_crd::agent_config::{Limits, StartAt};
@@ -52,12 +52,14 @@ pub fn from_environment(environment: &Environment) -> Result<Config, Mistakes> {
         sources: vec![source],
         sinks: vec![sink],
         drain: DRAIN,
+        dead_letter_bytes_max: Limits::default().dead_letter_bytes,
         in_flight_bytes_max: usize::try_from(Limits::default().in_flight_bytes).unwrap_or(usize::MAX),
     };
     Ok(Config {
         pipelines: vec![pipeline],
         state_directory: optional(environment, ENV_LOG_STATE_DIRECTORY).map(PathBuf::from),
         pod: pod(environment),
+        bundle: bundle(environment),
         classic: is_classic(environment),
     })
 }

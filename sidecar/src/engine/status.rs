@@ -60,6 +60,8 @@ pub struct SinkStatus {
     pub rejected: u64,
     /// Records dropped because the sink took none.
     pub dropped: u64,
+    /// Of the refused ones, those that were not even kept.
+    pub lost: u64,
     /// The failure it is in, if any.
     pub error: Option<String>,
 }
@@ -107,6 +109,7 @@ impl Engine {
                     retries,
                     rejected,
                     dropped,
+                    lost: 0,
                     error: lane.error.clone(),
                 }
             });

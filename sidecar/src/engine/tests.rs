@@ -23,6 +23,7 @@ fn engine() -> Engine {
         }],
         sinks: Vec::new(),
         drain: DRAIN_TIME,
+        dead_letter_bytes_max: 1 << 20,
         in_flight_bytes_max: 1 << 20,
     };
     let start = Start {

@@ -235,6 +235,7 @@ mod tests {
             sources: Vec::new(),
             sinks: Vec::new(),
             drain: Duration::ZERO,
+            dead_letter_bytes_max: 1 << 20,
             in_flight_bytes_max: 1 << 20,
         };
         let start = Start {
