@@ -161,14 +161,14 @@ fn block_on<F: Future>(future: F) -> F::Output {
 fn first_parts(api: PodApi, asks: Vec<Ask>) -> Vec<Part> {
     block_on(async {
         let (questions, asked) = mpsc::channel(1);
-        let (replies, mut replied) = mpsc::channel::<Reply>(1);
+        let (replies, mut received) = mpsc::channel::<Reply>(1);
         let mut answering = std::pin::pin!(container_output::run(api, STREAM, None, asked, replies));
         let mut parts = Vec::new();
         let asking = async {
             for (number, ask) in (0..).zip(asks) {
                 questions.send(Question { number, ask }).await.unwrap();
                 loop {
-                    let reply = replied.recv().await.unwrap();
+                    let reply = received.recv().await.unwrap();
                     if reply.question == number {
                         parts.push(reply.part);
                         break;
