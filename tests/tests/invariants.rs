@@ -22,7 +22,7 @@ const IMPURE: [&str; 14] = [
 ];
 
 /// Files and folders (with all below) that are pure.
-const PURE: [&str; 19] = [
+const PURE: [&str; 21] = [
     "crd/src",
     "operator/src/inject.rs",
     "operator/src/inject",
@@ -41,6 +41,8 @@ const PURE: [&str; 19] = [
     "sidecar/src/metrics.rs",
     "sidecar/src/sink/encode.rs",
     "sidecar/src/sink/verdict.rs",
+    "sidecar/src/source/container_output/api/refusal.rs",
+    "sidecar/src/source/container_output/api/request.rs",
     "sidecar/src/source/container_output/pod.rs",
 ];
 

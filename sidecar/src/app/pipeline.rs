@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 pub(super) struct Wiring<'a> {
     pub clock: Clock,
     pub pod: &'a Pod,
+    pub api: PodApi,
     pub state: Option<Arc<StateDirectory>>,
     /// Certificates of authorities.
     pub bundle: Option<PathBuf>,
@@ -90,7 +91,7 @@ impl Wiring<'_> {
             let (ask, asked) = mpsc::channel(4);
             questions.insert(stream.id, ask);
             let task = container_output::run(
-                PodApi::new(self.pod),
+                self.api.clone(),
                 stream.id,
                 stream.container,
                 asked,

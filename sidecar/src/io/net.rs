@@ -1,4 +1,4 @@
-//! HTTP clients of the sinks.
+//! HTTP clients of the sinks and of the Kubernetes API.
 //!
 //! A client is made again when its certificates change, and every few minutes, because a connection is made to the addresses that
 //! its name had at that time.
@@ -41,6 +41,9 @@ pub enum Error {
     /// It holds no certificate.
     #[error("failed to find a certificate in {}; it must be PEM", .0.display())]
     NoCertificate(PathBuf),
+    /// There is nobody to trust.
+    #[error("it holds no certificate")]
+    NoAuthority,
     /// It holds no key.
     #[error("failed to find a private key in {}; it must be PEM", .0.display())]
     NoKey(PathBuf, #[source] pem::Error),
@@ -112,6 +115,28 @@ impl Clients {
     }
 }
 
+/// A client for https that trusts the authorities in this PEM and no others.
+pub fn client_trusting_only(authorities: &[u8]) -> Result<HttpClient, Error> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(authorities).filter_map(Result::ok));
+    if roots.is_empty() {
+        return Err(Error::NoAuthority);
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(Error::Tls)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let settings = ClientSettings {
+        tls: Tls::default(),
+        bundle: None,
+        https: true,
+        http2_only: false,
+    };
+    http_client(config, &settings)
+}
+
 /// `contents` are those of the authorities' file, the certificates' and the key's, as far as there are such.
 fn client_config(settings: &ClientSettings, contents: &[Vec<u8>]) -> Result<ClientConfig, Error> {
     let ClientSettings {
@@ -156,9 +181,12 @@ fn http_client(config: ClientConfig, settings: &ClientSettings) -> Result<HttpCl
     connector.enforce_http(false);
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(CONNECT_TIME_MAX));
-    let mut builder = HttpsConnectorBuilder::new()
-        .with_tls_config(config)
-        .https_or_http();
+    let builder = HttpsConnectorBuilder::new().with_tls_config(config);
+    let mut builder = if settings.https {
+        builder.https_only()
+    } else {
+        builder.https_or_http()
+    };
     if let Some(name) = &settings.tls.server_name {
         let name = ServerName::try_from(name.clone()).map_err(|_| Error::ServerName(name.clone()))?;
         builder = builder.with_server_name_resolver(FixedServerNameResolver::new(name));

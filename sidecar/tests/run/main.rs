@@ -1,7 +1,9 @@
 //! The real binary on real files.
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails the test")]
 
+mod api;
 mod receiver;
+mod server;
 mod support;
 mod tls;
 
