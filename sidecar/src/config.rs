@@ -13,7 +13,7 @@ pub(crate) use self::environment::{is_classic, pod};
 use crate::engine::batch::LaneSettings;
 use crate::sink::compress::Codec;
 use crate::sink::encode::{Encode, Json, Text};
-use logship_crd::agent_config::{Format, StartAt};
+use logship_crd::agent_config::{Format, Fsync, Rotation, StartAt};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -121,10 +121,21 @@ pub struct Sink {
 pub enum SinkKind {
     /// Our standard output.
     Stdout,
-    /// A file, by its absolute path.
-    File(PathBuf),
+    /// A file.
+    File(FileSettings),
     /// An HTTP endpoint.
     Http(Box<Endpoint>),
+}
+
+/// A file that is appended to.
+#[derive(Debug, Clone)]
+pub struct FileSettings {
+    /// Absolute.
+    pub path: PathBuf,
+    /// When it is renamed and a new one begun.
+    pub rotation: Option<Rotation>,
+    /// When it is made durable.
+    pub fsync: Fsync,
 }
 
 /// An HTTP endpoint.

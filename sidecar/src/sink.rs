@@ -14,7 +14,7 @@ use self::encode::{Batch, Encode};
 use self::verdict::Verdict;
 use crate::config::{Endpoint, SinkKind};
 use crate::engine::batch::BatchId;
-use crate::io::clock::Clock;
+use crate::io::clock::{self, Clock};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -38,7 +38,7 @@ impl Transport {
     pub fn new(kind: &SinkKind, clock: Clock, bundle: Option<PathBuf>) -> Self {
         match kind {
             SinkKind::Stdout => Self::Stdout,
-            SinkKind::File(path) => Self::File(file::FileTransport::new(path.clone())),
+            SinkKind::File(settings) => Self::File(file::FileTransport::new(settings.clone())),
             SinkKind::Http(endpoint) => {
                 let transport = http::HttpTransport::new(Endpoint::clone(endpoint), bundle, clock);
                 Self::Http(Box::new(transport))
@@ -50,7 +50,7 @@ impl Transport {
     pub async fn send(&self, body: Bytes, records: usize) -> Verdict {
         match self {
             Self::Stdout => stdout::send(body).await,
-            Self::File(file) => file.send(body).await,
+            Self::File(file) => file.send(clock::wall(), body).await,
             Self::Http(http) => http.send(body, records).await,
         }
     }

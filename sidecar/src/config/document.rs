@@ -4,12 +4,12 @@ mod endpoint;
 
 use super::environment::{is_classic, pod, require_pod};
 use super::{
-    Config, Environment, Files, Mistake, Mistakes, Pipeline, Sink, SinkKind, Source, SourceKind, bundle,
-    pattern, textual,
+    Config, Environment, FileSettings, Files, Mistake, Mistakes, Pipeline, Sink, SinkKind, Source,
+    SourceKind, bundle, pattern, textual,
 };
 use crate::engine::batch::LaneSettings;
 use crate::sink::encode::{Encode, Json};
-use logship_crd::agent_config::{self, AgentConfig, FilesSource};
+use logship_crd::agent_config::{self, AgentConfig, FileSink, FilesSource};
 use logship_crd::names;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// Batches are kept in memory, so no document may ask for more than this.
 const BATCH_BYTES_MAX: u64 = 16 << 20;
+/// Every rotation renames each of them.
+const FILES_KEPT_MAX: u32 = 1000;
 
 /// Directories as we see them, by `<resource>/<source>`.
 type Directories = BTreeMap<String, PathBuf>;
@@ -229,10 +231,9 @@ fn sink(place: &str, sink: agent_config::Sink, state: &Path, mistakes: &mut Vec<
     let batch_bytes = batch_bytes(place, batch.max_bytes, mistakes);
     let (encoder, kind): (Arc<dyn Encode>, SinkKind) = match kind {
         agent_config::SinkKind::Stdout(stdout) => (textual(stdout.format), SinkKind::Stdout),
-        agent_config::SinkKind::File(file) => (
-            textual(file.format),
-            self::file(place, &file.path, state, mistakes),
-        ),
+        agent_config::SinkKind::File(file) => {
+            (textual(file.format), self::file(place, file, state, mistakes))
+        }
         agent_config::SinkKind::Http(http) => (
             Arc::new(Json),
             endpoint::http(&format!("{place}.http"), http, mistakes)?,
@@ -274,8 +275,15 @@ fn batch_bytes(place: &str, bytes: u64, mistakes: &mut Vec<Mistake>) -> usize {
     usize::try_from(bytes.min(BATCH_BYTES_MAX)).expect("bounded above")
 }
 
-fn file(place: &str, path: &str, state: &Path, mistakes: &mut Vec<Mistake>) -> SinkKind {
-    let relative = Path::new(path);
+fn file(place: &str, file: FileSink, state: &Path, mistakes: &mut Vec<Mistake>) -> SinkKind {
+    let FileSink {
+        path,
+        format: _,
+        rotation,
+        fsync,
+        summary: _,
+    } = file;
+    let relative = Path::new(&path);
     let mut parts = relative.components();
     if path.is_empty() || parts.any(|part| part == std::path::Component::ParentDir) {
         mistakes.push(invalid(
@@ -285,7 +293,15 @@ fn file(place: &str, path: &str, state: &Path, mistakes: &mut Vec<Mistake>) -> S
             "write a path without '..'",
         ));
     }
-    SinkKind::File(state.join(relative))
+    if rotation.is_some_and(|rotation| rotation.keep > FILES_KEPT_MAX) {
+        let place = format!("{place}.file.rotation.keep");
+        mistakes.push(invalid(place, &"(too many)", "out of bounds", "write 0 to 1000"));
+    }
+    SinkKind::File(FileSettings {
+        path: state.join(relative),
+        rotation,
+        fsync,
+    })
 }
 
 fn one_name_each<'a>(place: &str, names: impl Iterator<Item = &'a str>, mistakes: &mut Vec<Mistake>) {
