@@ -21,6 +21,7 @@ pub mod tail;
 use self::batch::{Lane, LaneSettings, Rejected};
 use self::checkpoint::Checkpoint;
 use self::follow::{Answer, Ask, Drain, Follow};
+use self::framer::FramerSettings;
 use self::outlets::{Outlets, StreamId};
 use self::report::Report;
 use self::tail::{Chunk, Entry, Look, Tail, TailSettings};
@@ -28,7 +29,9 @@ use crate::config::{Pipeline, Pod, SourceKind};
 use crate::sink::encode::Labels;
 use crate::sink::verdict::Verdict;
 use bytes::Bytes;
+use logship_crd::agent_config::Framing;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Monotonic time since the process started.
@@ -328,11 +331,17 @@ impl Engine {
                 let known = checkpoint
                     .and_then(|checkpoint| checkpoint.files.get(name))
                     .cloned();
-                let (scan_interval, start_at) = (files.scan_interval, files.start_at);
                 let settings = TailSettings {
-                    scan_interval,
-                    start_at,
+                    scan_interval: files.scan_interval,
+                    start_at: files.start_at,
                     labels,
+                    framer: Arc::new(FramerSettings {
+                        framing: files.framing,
+                        multiline: files.multiline.clone(),
+                        record_bytes_max: RECORD_BYTES_MAX,
+                    }),
+                    // The files of a node outlive us, those of a pod may not.
+                    keep_open_records: self.unsaved.is_some() && files.framing != Framing::Lines,
                 };
                 let tail = Tail::new(self.files.len(), settings, known);
                 self.files.push(FileSource {

@@ -1,6 +1,7 @@
 //! The documents that the operator writes.
 
 use super::environment::{is_classic, pod, require_pod};
+use super::multiline;
 use super::{
     Config, Environment, Files, Http, Mistake, Mistakes, Pipeline, Sink, SinkKind, Source, SourceKind,
     pattern,
@@ -178,8 +179,8 @@ fn source(
             pattern: text,
             scan_interval_ms,
             start_at,
-            framing: _,
-            multiline: _,
+            framing,
+            multiline,
         }) => {
             if scan_interval_ms == 0 {
                 let place = format!("{place}.files.scanIntervalMs");
@@ -192,6 +193,15 @@ fn source(
                 scan_interval: Duration::from_millis(scan_interval_ms.max(1)),
                 start_at,
                 create: false,
+                framing,
+                multiline: match multiline {
+                    Some(rules) => Some(multiline::compiled(
+                        &format!("{place}.files.multiline"),
+                        rules,
+                        mistakes,
+                    )?),
+                    None => None,
+                },
             })
         }
         agent_config::SourceKind::ContainerOutput(output) => SourceKind::ContainerOutput {
@@ -330,7 +340,7 @@ fn is_file_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 253 && name.bytes().all(allowed) && !name.starts_with('.')
 }
 
-fn invalid(place: String, value: &dyn ToString, problem: &str, remedy: &'static str) -> Mistake {
+pub(super) fn invalid(place: String, value: &dyn ToString, problem: &str, remedy: &'static str) -> Mistake {
     Mistake::Invalid {
         place,
         value: value.to_string(),

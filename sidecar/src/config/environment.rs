@@ -4,7 +4,7 @@ use super::{
     Config, Environment, Files, Mistake, Mistakes, Pipeline, Pod, Sink, SinkKind, Source, SourceKind,
 };
 use super::{optional, pattern};
-use logship_crd::agent_config::{Format, StartAt};
+use logship_crd::agent_config::{Format, Framing, StartAt};
 use logship_crd::names::{
     ENV_CLASSIC, ENV_LOG_DIRECTORY, ENV_LOG_FILE_PATTERN, ENV_LOG_SCAN_INTERVAL, ENV_LOG_STATE_DIRECTORY,
     ENV_NODE_NAME, ENV_POD_NAME, ENV_POD_NAMESPACE,
@@ -142,6 +142,8 @@ fn directory(environment: &Environment, mistakes: &mut Vec<Mistake>) -> Option<S
         scan_interval: scan_interval?,
         start_at: StartAt::Beginning,
         create: true,
+        framing: Framing::Lines,
+        multiline: None,
     };
     Some(Source {
         name: "files".to_owned(),

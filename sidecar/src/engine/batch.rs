@@ -268,6 +268,7 @@ mod tests {
             timestamp: "",
             body,
             original_bytes: None,
+            stream: None,
         };
         lane.append(Tick::ZERO, &Context::new(&Labels::default()), record, sequence);
     }

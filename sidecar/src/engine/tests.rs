@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::{Files, Source};
-use logship_crd::agent_config::StartAt;
+use logship_crd::agent_config::{Framing, StartAt};
 
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 
@@ -12,6 +12,8 @@ fn engine() -> Engine {
         scan_interval: Duration::from_secs(1),
         start_at: StartAt::Beginning,
         create: false,
+        framing: Framing::Lines,
+        multiline: None,
     };
     let pipeline = Pipeline {
         name: "shop".to_owned(),

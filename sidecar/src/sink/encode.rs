@@ -2,6 +2,7 @@
 //!
 //! What is the same for every record of a stream is encoded once, when the stream is opened, and copied.
 
+use crate::record::Stream;
 use logship_crd::agent_config::Format;
 use serde::Serialize;
 
@@ -14,6 +15,8 @@ pub struct Record<'a> {
     pub body: &'a [u8],
     /// The length that it had before it was truncated.
     pub original_bytes: Option<u64>,
+    /// Of which of a container's outputs it is.
+    pub stream: Option<Stream>,
 }
 
 /// What a stream's records have in common.
@@ -80,6 +83,11 @@ fn encode_json(context: &Context, record: Record<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(b",\"truncated\":true,\"originalBytes\":");
         out.extend_from_slice(original_bytes.to_string().as_bytes());
     }
+    if let Some(stream) = record.stream {
+        out.extend_from_slice(b",\"stream\":\"");
+        out.extend_from_slice(stream.name().as_bytes());
+        out.push(b'"');
+    }
     out.extend_from_slice(&context.0);
 }
 
@@ -97,6 +105,7 @@ mod tests {
             timestamp: "2026-01-02T03:04:05.000000006Z",
             body,
             original_bytes,
+            stream: None,
         };
         let mut out = Vec::new();
         encode(format, &Context::new(&labels), record, &mut out);

@@ -1,10 +1,18 @@
 use super::*;
 use crate::engine::batch::{Lane, LaneSettings};
 use crate::sink::verdict::Verdict;
-use logship_crd::agent_config::Format;
+use logship_crd::agent_config::{Format, Framing};
 use std::collections::BTreeMap;
 
 const INTERVAL: Duration = Duration::from_secs(1);
+
+fn lines() -> Arc<FramerSettings> {
+    Arc::new(FramerSettings {
+        framing: Framing::Lines,
+        multiline: None,
+        record_bytes_max: 1 << 20,
+    })
+}
 
 /// A directory in memory, followed for as long as there is something to do.
 struct World {
@@ -31,6 +39,8 @@ impl World {
             scan_interval: INTERVAL,
             start_at,
             labels: Labels::default(),
+            framer: lines(),
+            keep_open_records: false,
         };
         Self {
             tail: Tail::new(0, settings, known),
@@ -221,6 +231,8 @@ fn unreadable_directory_is_said_once() {
             scan_interval: INTERVAL,
             start_at: StartAt::Beginning,
             labels: Labels::default(),
+            framer: lines(),
+            keep_open_records: false,
         },
         None,
     );
