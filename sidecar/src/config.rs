@@ -5,6 +5,7 @@
 
 mod document;
 mod environment;
+mod multiline;
 
 pub use self::document::{check_document, from_documents};
 pub use self::environment::from_environment;
@@ -13,7 +14,7 @@ pub(crate) use self::environment::{is_classic, pod};
 use crate::engine::batch::LaneSettings;
 use crate::sink::compress::Codec;
 use crate::sink::encode::{Encode, Json, Text};
-use logship_crd::agent_config::{Format, Fsync, Rotation, StartAt};
+use logship_crd::agent_config::{Format, Framing, Fsync, Rotation, StartAt};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -63,6 +64,8 @@ pub struct Pipeline {
     pub sinks: Vec<Sink>,
     /// The longest time that a drain takes.
     pub drain: Duration,
+    /// Longer records are truncated.
+    pub record_bytes_max: usize,
     /// Bytes of the dead-letter file of each sink.
     pub dead_letter_bytes_max: u64,
     /// Bytes of all sinks together that wait for their acknowledgement.
@@ -103,6 +106,30 @@ pub struct Files {
     pub start_at: StartAt,
     /// Make the directory if it is missing.
     pub create: bool,
+    /// How records lie in a file.
+    pub framing: Framing,
+    /// How lines are joined to records.
+    pub multiline: Option<Multiline>,
+}
+
+/// How lines are joined to records.
+#[derive(Debug, Clone)]
+pub struct Multiline {
+    /// Where one record ends and the next begins.
+    pub boundary: Boundary,
+    /// Lines of a record, at least 1.
+    pub lines_max: u32,
+    /// Without a further line for so long a record is complete.
+    pub timeout: Duration,
+}
+
+/// What finds the boundary between two records.
+#[derive(Debug, Clone)]
+pub enum Boundary {
+    /// It is found in the first line of a record.
+    Start(regex::bytes::Regex),
+    /// It is found in the last line of a record.
+    End(regex::bytes::Regex),
 }
 
 /// A named sink.
@@ -251,7 +278,19 @@ pub enum Mistake {
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct Mistakes(pub Vec<Mistake>);
 
+/// On the base name of a file.
 fn pattern(place: &str, text: &str, mistakes: &mut Vec<Mistake>) -> Option<regex::bytes::Regex> {
+    let remedy = "write a regular expression that is searched in the base name, for example .+\\.log";
+    expression(place, text, remedy, mistakes)
+}
+
+/// A regular expression of bounded size.
+fn expression(
+    place: &str,
+    text: &str,
+    remedy: &'static str,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<regex::bytes::Regex> {
     let compiled = regex::bytes::RegexBuilder::new(text).size_limit(1 << 20).build();
     let mistake = |error: regex::Error| Mistake::Invalid {
         place: place.to_owned(),
@@ -263,7 +302,7 @@ fn pattern(place: &str, text: &str, mistakes: &mut Vec<Mistake>) -> Option<regex
             .unwrap_or_default()
             .trim()
             .to_owned(),
-        remedy: "write a regular expression that is searched in the base name, for example .+\\.log",
+        remedy,
     };
     compiled.map_err(|error| mistakes.push(mistake(error))).ok()
 }

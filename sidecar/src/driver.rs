@@ -236,6 +236,7 @@ mod tests {
             sources: Vec::new(),
             sinks: Vec::new(),
             drain: Duration::from_secs(5),
+            record_bytes_max: 1 << 20,
             dead_letter_bytes_max: 1 << 20,
             in_flight_bytes_max: 1 << 20,
         };

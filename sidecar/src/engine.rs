@@ -21,6 +21,7 @@ pub mod tail;
 use self::batch::{BatchId, Lane, Rejected};
 use self::checkpoint::Checkpoint;
 use self::follow::{Answer, Ask, Drain, Follow};
+use self::framer::FramerSettings;
 use self::outlets::{Context, Outlets, StreamId};
 use self::report::Report;
 use self::tail::{Chunk, Entry, Look, Tail, TailSettings};
@@ -28,7 +29,9 @@ use crate::config::{Pipeline, Pod, SourceKind};
 use crate::record::Labels;
 use crate::sink::encode::Batch;
 use crate::sink::verdict::Verdict;
+use logship_crd::agent_config::Framing;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Monotonic time since the process started.
@@ -146,6 +149,7 @@ pub struct Engine {
     todo: VecDeque<Output>,
     next_id: StreamId,
     random: fastrand::Rng,
+    record_bytes_max: usize,
     /// Whether positions changed since the last save; none: nothing is ever saved.
     unsaved: Option<bool>,
     next_save: Tick,
@@ -190,6 +194,7 @@ impl Engine {
             todo: VecDeque::new(),
             next_id: 0,
             random: fastrand::Rng::with_seed(seed),
+            record_bytes_max: pipeline.record_bytes_max,
             unsaved: persistent.then_some(false),
             next_save: Tick::ZERO,
             drain_time: pipeline.drain,
@@ -333,11 +338,17 @@ impl Engine {
                 let known = checkpoint
                     .and_then(|checkpoint| checkpoint.files.get(name))
                     .cloned();
-                let (scan_interval, start_at) = (files.scan_interval, files.start_at);
                 let settings = TailSettings {
-                    scan_interval,
-                    start_at,
+                    scan_interval: files.scan_interval,
+                    start_at: files.start_at,
                     context,
+                    framer: Arc::new(FramerSettings {
+                        framing: files.framing,
+                        multiline: files.multiline.clone(),
+                        record_bytes_max: self.record_bytes_max,
+                    }),
+                    // The files of a node outlive us, those of a pod may not.
+                    keep_open_records: self.unsaved.is_some() && files.framing != Framing::Lines,
                 };
                 let tail = Tail::new(self.files.len(), settings, known);
                 self.files.push(FileSource {

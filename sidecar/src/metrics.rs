@@ -51,6 +51,12 @@ pub fn render(pipelines: &[PipelineStatus]) -> String {
             sinks().map(|sink| sink.dropped).sum(),
         ),
         (
+            "logship_malformed_lines_total",
+            "counter",
+            "Lines that were not in the format of their file and passed as they were.",
+            files().map(|source| source.malformed).sum(),
+        ),
+        (
             "logship_lag_bytes",
             "gauge",
             "Bytes of files not read yet.",

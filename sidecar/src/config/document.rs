@@ -3,6 +3,7 @@
 mod endpoint;
 
 use super::environment::{is_classic, pod, require_pod};
+use super::multiline;
 use super::{
     Config, Environment, FileSettings, Files, Mistake, Mistakes, Pipeline, Sink, SinkKind, Source,
     SourceKind, bundle, pattern, textual,
@@ -168,6 +169,7 @@ fn pipeline(
             sources,
             sinks,
             drain,
+            record_bytes_max: usize::try_from(limits.record_bytes).unwrap_or(usize::MAX),
             dead_letter_bytes_max: limits.dead_letter_bytes,
             in_flight_bytes_max: usize::try_from(limits.in_flight_bytes).unwrap_or(usize::MAX),
         }
@@ -188,8 +190,8 @@ fn source(
             pattern: text,
             scan_interval_ms,
             start_at,
-            framing: _,
-            multiline: _,
+            framing,
+            multiline,
         }) => {
             if scan_interval_ms == 0 {
                 let place = format!("{place}.files.scanIntervalMs");
@@ -202,6 +204,15 @@ fn source(
                 scan_interval: Duration::from_millis(scan_interval_ms.max(1)),
                 start_at,
                 create: false,
+                framing,
+                multiline: match multiline {
+                    Some(rules) => Some(multiline::compiled(
+                        &format!("{place}.files.multiline"),
+                        rules,
+                        mistakes,
+                    )?),
+                    None => None,
+                },
             })
         }
         agent_config::SourceKind::ContainerOutput(output) => SourceKind::ContainerOutput {
@@ -324,7 +335,7 @@ fn is_file_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 253 && name.bytes().all(allowed) && !name.starts_with('.')
 }
 
-fn invalid(place: String, value: &dyn ToString, problem: &str, remedy: &'static str) -> Mistake {
+pub(super) fn invalid(place: String, value: &dyn ToString, problem: &str, remedy: &'static str) -> Mistake {
     Mistake::Invalid {
         place,
         value: value.to_string(),

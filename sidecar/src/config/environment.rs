@@ -6,7 +6,7 @@ use super::{
 use super::{bundle, optional, pattern};
 use crate::engine::batch::LaneSettings;
 use crate::sink::encode::Text;
-use logship_crd::agent_config::{Limits, StartAt};
+use logship_crd::agent_config::{Framing, Limits, StartAt};
 use logship_crd::names::{
     ENV_CLASSIC, ENV_LOG_DIRECTORY, ENV_LOG_FILE_PATTERN, ENV_LOG_SCAN_INTERVAL, ENV_LOG_STATE_DIRECTORY,
     ENV_NODE_NAME, ENV_POD_NAME, ENV_POD_NAMESPACE,
@@ -52,6 +52,7 @@ pub fn from_environment(environment: &Environment) -> Result<Config, Mistakes> {
         sources: vec![source],
         sinks: vec![sink],
         drain: DRAIN,
+        record_bytes_max: usize::try_from(Limits::default().record_bytes).unwrap_or(usize::MAX),
         dead_letter_bytes_max: Limits::default().dead_letter_bytes,
         in_flight_bytes_max: usize::try_from(Limits::default().in_flight_bytes).unwrap_or(usize::MAX),
     };
@@ -151,6 +152,8 @@ fn directory(environment: &Environment, mistakes: &mut Vec<Mistake>) -> Option<S
         scan_interval: scan_interval?,
         start_at: StartAt::Beginning,
         create: true,
+        framing: Framing::Lines,
+        multiline: None,
     };
     Some(Source {
         name: "files".to_owned(),

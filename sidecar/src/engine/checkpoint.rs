@@ -3,6 +3,7 @@
 //! A document that is torn, empty, of another resource or from the future is an error with a name, never a panic: the shell
 //! sets it aside and starts from the beginning, because duplicates are better than loss.
 
+use super::framer::{Encoding, FramePosition, StreamPositions};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -37,6 +38,12 @@ pub struct FilePosition {
     pub offset: u64,
     /// The offset lies inside a line whose beginning was sent.
     pub mid_line: bool,
+    /// What its byte order mark said.
+    #[serde(default, skip_serializing_if = "Encoding::is_bytes")]
+    pub encoding: Encoding,
+    /// What is acknowledged behind the offset, in files of interleaved outputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streams: Option<StreamPositions>,
 }
 
 /// Device and inode of a file.
@@ -55,6 +62,18 @@ pub struct Fingerprint {
     pub bytes: usize,
     /// CRC-32 of them.
     pub crc: u32,
+}
+
+impl FilePosition {
+    /// Which of its records are acknowledged.
+    pub fn frames(&self) -> FramePosition {
+        FramePosition {
+            offset: self.offset,
+            mid_line: self.mid_line,
+            encoding: self.encoding,
+            streams: self.streams,
+        }
+    }
 }
 
 impl Fingerprint {
@@ -164,6 +183,8 @@ mod tests {
             fingerprint: Fingerprint::of(b"hello"),
             offset: 5,
             mid_line: false,
+            encoding: Encoding::default(),
+            streams: None,
         };
         checkpoint.files.insert("access".to_owned(), vec![position]);
         checkpoint
@@ -186,6 +207,24 @@ mod tests {
             Checkpoint::parse(br#"{"version":2,"new":1}"#, "shop"),
             Err(Error::Future(2))
         ));
+    }
+
+    #[test]
+    fn document_from_before_streams_had_positions_is_read() {
+        let mut text = String::from_utf8(sample().to_bytes()).unwrap();
+        assert!(!text.contains("streams"));
+        assert_eq!(Checkpoint::parse(text.as_bytes(), "shop").unwrap(), sample());
+        text = text.replace(
+            "\"midLine\":false",
+            r#""midLine":false,"streams":{"stdout":{"offset":7,"midRecord":true},"stderr":{"offset":5},"others":9}"#,
+        );
+        let checkpoint = Checkpoint::parse(text.as_bytes(), "shop").unwrap();
+        let position = checkpoint.files["access"][0].frames();
+        assert_eq!((position.offset, position.furthest()), (5, 9));
+        assert_eq!(
+            Checkpoint::parse(&checkpoint.to_bytes(), "shop").unwrap(),
+            checkpoint
+        );
     }
 
     proptest! {

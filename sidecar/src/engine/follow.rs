@@ -5,7 +5,7 @@
 //! clean end is followed by the next question at once, a failure after a backoff of at most five seconds.
 
 use super::checkpoint::ContainerPosition;
-use super::framer::Framer;
+use super::framer::lines::{Line, Lines};
 use super::outlets::{Context, Outlets, Position, StreamId};
 use super::report::Report;
 use super::resume::{LineKey, Repeats, Resume};
@@ -108,7 +108,7 @@ pub struct Follow {
     asked: bool,
     known: Vec<(String, ContainerPosition)>,
     container: Option<String>,
-    framer: Framer,
+    lines: Lines,
     repeats: Repeats,
     /// Taken, and of that what is settled.
     taken: Resume,
@@ -145,7 +145,7 @@ impl Follow {
             asked: false,
             known,
             container: None,
-            framer: Framer::new(RECORD_BYTES_MAX + TIMESTAMP_BYTES_MAX, false),
+            lines: no_lines(),
             repeats: Repeats::default(),
             taken: Resume::default(),
             settled: Resume::default(),
@@ -304,7 +304,7 @@ impl Follow {
     }
 
     fn open(&mut self, now: Tick, previous: bool, of: Instance) {
-        self.framer = Framer::new(RECORD_BYTES_MAX + TIMESTAMP_BYTES_MAX, false);
+        self.lines = no_lines();
         self.repeats = self.taken.repeats();
         self.state = State::Streaming {
             previous,
@@ -320,39 +320,38 @@ impl Follow {
         if !matches!(self.state, State::Streaming { .. }) {
             return None;
         }
-        let mut framer = std::mem::replace(&mut self.framer, Framer::new(0, false));
+        let mut lines = std::mem::replace(&mut self.lines, no_lines());
         let mut notice = None;
-        framer.push(bytes, |frame| {
-            if !self.line(now, frame.body, frame.original_bytes, outlets) {
-                notice = Some(String::from_utf8_lossy(&frame.body[..frame.body.len().min(256)]).into_owned());
+        lines.push(bytes, |line| {
+            if !self.line(now, &line, outlets) {
+                notice = Some(String::from_utf8_lossy(&line.bytes[..line.bytes.len().min(256)]).into_owned());
             }
         });
-        self.framer = framer;
+        self.lines = lines;
         notice.and_then(|notice| self.say(notice))
     }
 
     /// Takes one line. False: it carries no timestamp, so it is a notice of the API and none of the container's output.
-    fn line(&mut self, now: Tick, line: &[u8], original_bytes: Option<u64>, outlets: &mut Outlets) -> bool {
-        let split = memchr::memchr(b' ', line).unwrap_or(line.len());
-        let Some(time) = parse_rfc3339(&line[..split]) else {
+    fn line(&mut self, now: Tick, line: &Line<'_>, outlets: &mut Outlets) -> bool {
+        let Some(line) = line.text(RECORD_BYTES_MAX + TIMESTAMP_BYTES_MAX) else {
+            return true;
+        };
+        let split = memchr::memchr(b' ', line.bytes).unwrap_or(line.bytes.len());
+        let Some(time) = parse_rfc3339(&line.bytes[..split]) else {
             return false;
         };
-        let key = LineKey::new(time.div_euclid(SECOND), line);
+        let key = LineKey::new(time.div_euclid(SECOND), line.bytes);
         if !self.repeats.holds(key) {
             self.taken.take(key);
             self.progressed();
-            let whole = line.get(split + 1..).unwrap_or_default();
+            let whole = line.bytes.get(split + 1..).unwrap_or_default();
+            let length = line.length.saturating_sub(split as u64 + 1);
             let body = &whole[..whole.len().min(RECORD_BYTES_MAX)];
-            let original_bytes = original_bytes.map(|bytes| bytes - (split as u64 + 1));
-            let original_bytes = original_bytes.or((whole.len() > body.len()).then_some(whole.len() as u64));
-            outlets.record(
-                now,
-                &self.context,
-                &Record {
-                    original_bytes,
-                    ..Record::new(time, body)
-                },
-            );
+            let record = Record {
+                original_bytes: (length > body.len() as u64).then_some(length),
+                ..Record::new(time, body)
+            };
+            outlets.record(now, &self.context, &record);
             outlets.mark(self.id, Position::Line(key));
         }
         true
@@ -382,9 +381,9 @@ impl Follow {
         let is_last = !previous && self.drain == Some(Drain::WhatIsThere);
         if previous || ended || is_last {
             // Nothing follows, so a last line without newline is complete.
-            let mut framer = std::mem::replace(&mut self.framer, Framer::new(0, false));
-            framer.flush(|frame| {
-                self.line(now, frame.body, frame.original_bytes, outlets);
+            let mut lines = std::mem::replace(&mut self.lines, no_lines());
+            lines.flush(|line| {
+                self.line(now, &line, outlets);
             });
         }
         if previous {
@@ -477,6 +476,11 @@ impl Follow {
         self.said = Some(text.clone());
         new.then_some(Report::OutputUnavailable(text))
     }
+}
+
+/// At the beginning of a connection.
+fn no_lines() -> Lines {
+    Lines::new(RECORD_BYTES_MAX + TIMESTAMP_BYTES_MAX + 1, 0, false)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::Tick;
 use super::batch::Lane;
+use super::framer::FramePosition;
 use super::resume::LineKey;
 use crate::record::{Labels, Record};
 use crate::sink::encode::Common;
@@ -17,10 +18,8 @@ pub enum Position {
     File {
         /// How often the file was truncated.
         epoch: u32,
-        /// Behind the last complete record.
-        offset: u64,
-        /// The offset lies inside a line whose beginning was sent.
-        mid_line: bool,
+        /// Which of its records were handed out.
+        at: FramePosition,
     },
     /// Behind this line of a container's output.
     Line(LineKey),

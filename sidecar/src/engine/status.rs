@@ -30,6 +30,8 @@ pub struct FilesStatus {
     pub source: String,
     /// Bytes that are there and were not read.
     pub lag_bytes: u64,
+    /// Lines that were not in the format of the files and passed as they were.
+    pub malformed: u64,
     /// Settled position by file.
     pub positions: Vec<(String, u64)>,
 }
@@ -72,6 +74,7 @@ impl Engine {
         let files = self.files.iter().map(|source| FilesStatus {
             source: source.name.clone(),
             lag_bytes: source.tail.lag_bytes(),
+            malformed: source.tail.malformed(),
             positions: source
                 .tail
                 .positions()

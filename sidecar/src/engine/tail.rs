@@ -9,12 +9,14 @@ mod file;
 
 use self::file::{File, Stage};
 use super::checkpoint::{FilePosition, Fingerprint, Identity};
+use super::framer::{FramePosition, FramerSettings};
 use super::outlets::{Context, Outlets, Position, StreamId};
 use super::report::Report;
 use super::{Output, Tick};
 use crate::record::time::Nanos;
 use logship_crd::agent_config::StartAt;
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// More files are not followed at once; each holds a descriptor.
@@ -31,6 +33,10 @@ pub struct TailSettings {
     pub start_at: StartAt,
     /// What the records have in common; the file's name is added.
     pub context: Context,
+    /// How records lie in the files.
+    pub framer: Arc<FramerSettings>,
+    /// At the end of a drain a record that is open stays, whole, for the next start, rather than being sent as far as it is there.
+    pub keep_open_records: bool,
 }
 
 /// A regular file in a listing.
@@ -92,6 +98,7 @@ pub struct Tail {
     too_many: bool,
     turn: usize,
     drain_listed: Option<bool>,
+    malformed: u64,
 }
 
 impl Tail {
@@ -112,6 +119,7 @@ impl Tail {
             too_many: false,
             turn: 0,
             drain_listed: None,
+            malformed: 0,
         }
     }
 
@@ -135,10 +143,9 @@ impl Tail {
     pub fn is_drained(&self) -> bool {
         self.drain_listed == Some(true)
             && self.to_open.is_empty()
-            && self
-                .files
-                .iter()
-                .all(|file| file.stage == Stage::Rested && !file.framer.has_partial())
+            && self.files.iter().all(|file| {
+                file.stage == Stage::Rested && (self.settings.keep_open_records || !file.framer.is_open())
+            })
     }
 
     /// The next thing to do other than reading.
@@ -147,9 +154,12 @@ impl Tail {
             self.look_at = None;
             self.files.iter_mut().for_each(File::look_again);
         }
-        let draining = self.drain_listed.is_some();
-        for file in &mut self.files {
-            file.flush_partial(now, draining, outlets);
+        let at_once = self.drain_listed.is_some() && !self.settings.keep_open_records;
+        for index in 0..self.files.len() {
+            let file = &mut self.files[index];
+            file.flush_open(now, at_once, outlets);
+            self.malformed += file.framer.take_malformed();
+            self.return_inheritance(index, outlets);
         }
         if self.next_listing.is_some_and(|at| at <= now) {
             self.next_listing = None;
@@ -237,7 +247,13 @@ impl Tail {
             }
             *next_id += 1;
             self.to_open.push_back((*next_id, entry.name.clone()));
-            self.files.push(File::new(*next_id, now, &entry, !self.listed));
+            self.files.push(File::new(
+                *next_id,
+                now,
+                &entry,
+                !self.listed,
+                &self.settings.framer,
+            ));
         }
         if self.too_many && !full_before {
             reports.push(Report::TooManyFiles(FILES_MAX));
@@ -280,7 +296,9 @@ impl Tail {
             .position(|position| position.identity == look.identity);
         let known = known
             .map(|index| self.known.swap_remove(index))
-            .filter(|position| look.size >= position.offset && position.fingerprint.matches(look.head));
+            .filter(|position| {
+                look.size >= position.frames().furthest() && position.fingerprint.matches(look.head)
+            });
         let file = &mut self.files[index];
         if known.is_none() && !file.matched {
             // Its inode was reused by a file that is none of ours.
@@ -289,9 +307,15 @@ impl Tail {
         }
         let at_end = file.from_first_listing && self.first_start && self.settings.start_at == StartAt::End;
         match known {
-            Some(position) => file.start(&look, position.offset, position.mid_line, position.fingerprint),
-            None if at_end => file.start(&look, look.size, false, Fingerprint::of(look.head)),
-            None => file.start(&look, 0, false, Fingerprint::default()),
+            Some(position) => file.start(&look, position.frames(), position.fingerprint),
+            None if at_end => {
+                file.start(
+                    &look,
+                    FramePosition::at(look.size, look.head),
+                    Fingerprint::of(look.head),
+                );
+            }
+            None => file.start(&look, FramePosition::default(), Fingerprint::default()),
         }
         file.label(&self.settings.context, outlets);
         self.unreadable.remove(&file.name);
@@ -328,10 +352,38 @@ impl Tail {
         chunk: &Chunk<'_>,
         outlets: &mut Outlets,
     ) -> Option<Report> {
-        self.files
-            .iter_mut()
-            .find(|file| file.id == id)?
-            .chunk(now, chunk, outlets)
+        let index = self.files.iter().position(|file| file.id == id)?;
+        if !chunk.bytes.is_empty() {
+            self.inherit(index);
+        }
+        let file = &mut self.files[index];
+        let report = file.chunk(now, chunk, outlets);
+        self.malformed += file.framer.take_malformed();
+        self.return_inheritance(index, outlets);
+        report
+    }
+
+    /// A file of which nothing was read yet takes over the records that are open at the end of the file that had its name.
+    fn inherit(&mut self, heir: usize) {
+        let before = (0..self.files.len())
+            .filter(|&index| self.files[index].bequeaths(&self.files[heir]))
+            .max_by_key(|&index| self.files[index].id);
+        if let Some(before) = before
+            && let Ok([heir, before]) = self.files.get_disjoint_mut([heir, before])
+        {
+            heir.inherit(before);
+        }
+    }
+
+    /// Once the heir has sent what it had taken over, the file before it is done with that too.
+    fn return_inheritance(&mut self, heir: usize, outlets: &mut Outlets) {
+        let file = &mut self.files[heir];
+        if file.heir_of.is_some() && !file.framer.holds_inheritance() {
+            let before = file.heir_of.take();
+            if let Some(before) = self.files.iter_mut().find(|file| Some(file.id) == before) {
+                before.take_back(outlets);
+            }
+        }
     }
 
     /// Takes a position that every sink has settled. Whether it is ours.
@@ -356,6 +408,11 @@ impl Tail {
     /// Bytes that are there and were not read.
     pub fn lag_bytes(&self) -> u64 {
         self.files.iter().map(File::lag_bytes).sum()
+    }
+
+    /// Lines that were not in the format of the files and passed as they were.
+    pub fn malformed(&self) -> u64 {
+        self.malformed
     }
 
     fn after_listing(&mut self, now: Tick) {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::{Files, Source};
-use logship_crd::agent_config::StartAt;
+use logship_crd::agent_config::{Framing, StartAt};
 
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 
@@ -12,6 +12,8 @@ fn engine() -> Engine {
         scan_interval: Duration::from_secs(1),
         start_at: StartAt::Beginning,
         create: false,
+        framing: Framing::Lines,
+        multiline: None,
     };
     let pipeline = Pipeline {
         name: "shop".to_owned(),
@@ -23,6 +25,7 @@ fn engine() -> Engine {
         }],
         sinks: Vec::new(),
         drain: DRAIN_TIME,
+        record_bytes_max: 1 << 20,
         dead_letter_bytes_max: 1 << 20,
         in_flight_bytes_max: 1 << 20,
     };

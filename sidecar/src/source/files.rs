@@ -215,7 +215,7 @@ mod tests {
     use super::*;
     use crate::config::{Pipeline, Pod};
     use crate::engine::Start;
-    use logship_crd::agent_config::StartAt;
+    use logship_crd::agent_config::{Framing, StartAt};
     use std::time::Duration;
 
     #[tokio::test]
@@ -227,6 +227,8 @@ mod tests {
             scan_interval: Duration::from_secs(1),
             start_at: StartAt::Beginning,
             create: false,
+            framing: Framing::Lines,
+            multiline: None,
         };
         let pipeline = Pipeline {
             name: "shop".to_owned(),
@@ -235,6 +237,7 @@ mod tests {
             sources: Vec::new(),
             sinks: Vec::new(),
             drain: Duration::ZERO,
+            record_bytes_max: 1 << 20,
             dead_letter_bytes_max: 1 << 20,
             in_flight_bytes_max: 1 << 20,
         };

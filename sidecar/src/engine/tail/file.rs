@@ -1,19 +1,18 @@
 //! One followed file.
 
 use super::{Chunk, Entry, Look};
+use crate::engine::Tick;
 use crate::engine::checkpoint::{FilePosition, Fingerprint, Identity};
-use crate::engine::framer::{Frame, Framer};
+use crate::engine::framer::{Frame, FramePosition, Framer, FramerSettings};
 use crate::engine::outlets::{Context, Outlets, Position, StreamId};
 use crate::engine::report::Report;
-use crate::engine::{RECORD_BYTES_MAX, Tick};
 use crate::record::time::Nanos;
 use crate::record::{Labels, Record};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The sinks' room is checked this often: records may be much longer than the lines that they are made of.
 const PIECE_BYTES: usize = 4 << 10;
-/// A last line without newline is sent after this time.
-const PARTIAL_AGE_MAX: Duration = Duration::from_secs(5);
 /// A file without a matching name is kept open until nothing was written to it for this long: writers go on for a while after
 /// a rotation has renamed their file.
 const QUIET: Duration = Duration::from_secs(30);
@@ -52,19 +51,32 @@ pub(super) struct File {
     changed_at: Tick,
     wall: Nanos,
     /// Last position handed out, and last position settled.
-    marked: (u64, bool),
-    settled: (u64, bool),
+    marked: FramePosition,
+    settled: FramePosition,
+    framer_settings: Arc<FramerSettings>,
+    /// Nothing was read of it since it was opened.
+    is_fresh: bool,
+    /// The file whose open records this one has taken over.
+    pub heir_of: Option<StreamId>,
+    /// Another file has taken over the open records, and has not handed them out.
+    pub is_lent: bool,
 }
 
 impl File {
-    pub(super) fn new(id: StreamId, now: Tick, entry: &Entry, from_first_listing: bool) -> Self {
+    pub(super) fn new(
+        id: StreamId,
+        now: Tick,
+        entry: &Entry,
+        from_first_listing: bool,
+        framer: &Arc<FramerSettings>,
+    ) -> Self {
         Self {
             id,
             name: entry.name.clone(),
             identity: entry.identity,
             stage: Stage::Opening,
             offset: 0,
-            framer: Framer::new(RECORD_BYTES_MAX, false),
+            framer: Framer::new(framer.clone(), FramePosition::default()),
             away_since: (!entry.matches).then_some(now),
             look_at_head: false,
             from_first_listing,
@@ -75,20 +87,24 @@ impl File {
             size: entry.size,
             changed_at: now,
             wall: 0,
-            marked: (0, false),
-            settled: (0, false),
+            marked: FramePosition::default(),
+            settled: FramePosition::default(),
+            framer_settings: framer.clone(),
+            is_fresh: true,
+            heir_of: None,
+            is_lent: false,
         }
     }
 
-    /// Begins to read at `offset`.
-    pub(super) fn start(&mut self, look: &Look<'_>, offset: u64, mid_line: bool, fingerprint: Fingerprint) {
+    /// Begins to read at a position.
+    pub(super) fn start(&mut self, look: &Look<'_>, at: FramePosition, fingerprint: Fingerprint) {
         self.identity = look.identity;
         self.size = look.size;
-        self.offset = offset;
+        self.offset = at.offset;
         self.fingerprint = fingerprint;
-        self.framer = Framer::new(RECORD_BYTES_MAX, mid_line);
-        self.marked = (offset, mid_line);
-        self.settled = self.marked;
+        self.framer = Framer::new(self.framer_settings.clone(), at);
+        self.marked = at;
+        self.settled = at;
         self.stage = Stage::Hungry;
     }
 
@@ -137,23 +153,19 @@ impl File {
             wall,
             ..
         } = self;
-        let (mut pushed, mut consumed) = (0, 0);
+        let mut pushed = 0;
         for piece in chunk.bytes.chunks(PIECE_BYTES) {
-            framer.push(piece, |frame| {
-                consumed = pushed + frame.consumed;
-                outlets.record(now, context, &record(*wall, frame));
-            });
+            framer.push(now, piece, |frame| send(now, context, *wall, &frame, outlets));
             pushed += piece.len();
             if !outlets.have_room() {
                 break;
             }
         }
+        self.is_fresh = false;
         self.changed_at = now;
         self.fingerprint.extend(self.offset, &chunk.bytes[..pushed]);
-        if consumed > 0 {
-            self.mark(self.offset + consumed as u64, false, outlets);
-        }
         self.offset += pushed as u64;
+        self.mark(outlets);
         self.stage = if self.offset >= self.size {
             Stage::Rested
         } else {
@@ -162,49 +174,87 @@ impl File {
         None
     }
 
-    /// Sends a last line without newline when it has waited long enough.
-    pub(super) fn flush_partial(&mut self, now: Tick, at_once: bool, outlets: &mut Outlets) {
-        if self.stage == Stage::Rested
-            && self.framer.has_partial()
-            && (at_once || self.changed_at + PARTIAL_AGE_MAX <= now)
-        {
-            self.send_partial(now, outlets);
-            self.mark(self.offset, true, outlets);
+    /// Sends records that are open and have waited long enough, or all of them, because nothing more will come.
+    pub(super) fn flush_open(&mut self, now: Tick, at_once: bool, outlets: &mut Outlets) {
+        if self.stage != Stage::Rested || !self.framer.is_open() {
+            return;
+        }
+        let is_over = self.quiet_at().is_some_and(|at| at <= now);
+        let Self {
+            framer,
+            context,
+            wall,
+            ..
+        } = self;
+        let each = |frame: Frame<'_>| send(now, context, *wall, &frame, outlets);
+        if at_once || is_over {
+            framer.flush(now, each);
+        } else {
+            framer.flush_due(now, each);
+        }
+        self.mark(outlets);
+    }
+
+    /// Takes over the records that are open in `before`, which this file follows after a rotation.
+    pub(super) fn inherit(&mut self, before: &mut Self) {
+        self.framer.inherit(&mut before.framer);
+        if self.framer.holds_inheritance() {
+            self.heir_of = Some(before.id);
+            before.is_lent = true;
         }
     }
 
+    /// Whether `heir`, of which nothing was read yet, may go on with records that are open here: it has the name that this file had.
+    pub(super) fn bequeaths(&self, heir: &Self) -> bool {
+        let had_name = self.name.strip_prefix(&heir.name);
+        heir.is_fresh
+            && self.id != heir.id
+            && self.stage == Stage::Rested
+            && self.framer.is_open()
+            && had_name.is_some_and(|rest| match rest.as_bytes() {
+                [] => self.away_since.is_some(),
+                [first, ..] => matches!(first, b'.' | b'-'),
+            })
+    }
+
+    /// The records that another file had taken over were handed out.
+    pub(super) fn take_back(&mut self, outlets: &mut Outlets) {
+        self.is_lent = false;
+        self.mark(outlets);
+    }
+
     pub(super) fn is_done(&self, now: Tick) -> bool {
-        self.done_at().is_some_and(|at| at <= now)
+        !self.framer.is_open() && self.done_at().is_some_and(|at| at <= now)
     }
 
     pub(super) fn deadline(&self) -> Option<Tick> {
-        let partial = self.framer.has_partial() && self.stage == Stage::Rested;
-        partial
-            .then(|| self.changed_at + PARTIAL_AGE_MAX)
-            .into_iter()
-            .chain(self.done_at())
-            .min()
+        let due = self.framer.deadline().filter(|_| self.stage == Stage::Rested);
+        due.into_iter().chain(self.done_at()).min()
     }
 
     pub(super) fn reached(&mut self, position: Position) {
-        if let Position::File {
-            epoch,
-            offset,
-            mid_line,
-        } = position
+        if let Position::File { epoch, at } = position
             && epoch == self.epoch
         {
-            self.settled = (offset, mid_line);
+            self.settled = at;
         }
     }
 
     pub(super) fn position(&self) -> FilePosition {
+        let FramePosition {
+            offset,
+            mid_line,
+            encoding,
+            streams,
+        } = self.settled;
         FilePosition {
             name: self.name.clone(),
             identity: self.identity,
             fingerprint: self.fingerprint,
-            offset: self.settled.0,
-            mid_line: self.settled.1,
+            offset,
+            mid_line,
+            encoding,
+            streams,
         }
     }
 
@@ -212,52 +262,57 @@ impl File {
         self.size.saturating_sub(self.offset)
     }
 
+    /// When it has no name any more and was quiet for long enough.
+    fn quiet_at(&self) -> Option<Tick> {
+        self.away_since.map(|away| away.max(self.changed_at) + QUIET)
+    }
+
+    /// When it can be closed, or what is open in it can be sent because nothing more will come.
     fn done_at(&self) -> Option<Tick> {
-        let settled =
-            self.stage == Stage::Rested && !self.framer.has_partial() && self.settled == self.marked;
-        self.away_since
-            .filter(|_| settled)
-            .map(|away| away.max(self.changed_at) + QUIET)
+        let waits_for_others = self.is_lent || (!self.framer.is_open() && self.settled != self.marked);
+        self.quiet_at()
+            .filter(|_| self.stage == Stage::Rested && !waits_for_others)
     }
 
     /// The contents were replaced: what was read of the old is kept, the new is read from its beginning.
     fn restart(&mut self, outlets: &mut Outlets) {
-        self.send_partial(self.changed_at, outlets);
-        self.epoch += 1;
-        self.offset = 0;
-        self.fingerprint = Fingerprint::default();
-        self.framer = Framer::new(RECORD_BYTES_MAX, false);
-        self.marked = (0, false);
-        self.settled = (0, false);
-        self.stage = Stage::Hungry;
-    }
-
-    fn send_partial(&mut self, now: Tick, outlets: &mut Outlets) {
         let Self {
             framer,
             context,
             wall,
             ..
         } = self;
-        framer.flush(|frame| outlets.record(now, context, &record(*wall, frame)));
+        let now = self.changed_at;
+        framer.end_line(now, |frame| send(now, context, *wall, &frame, outlets));
+        let start = FramePosition::default();
+        let mut fresh = Framer::new(self.framer_settings.clone(), start);
+        // A record of several lines may go on behind the truncation.
+        fresh.inherit(framer);
+        self.framer = fresh;
+        self.epoch += 1;
+        self.offset = 0;
+        self.fingerprint = Fingerprint::default();
+        self.marked = start;
+        self.settled = start;
+        self.stage = Stage::Hungry;
     }
 
-    fn mark(&mut self, offset: u64, mid_line: bool, outlets: &mut Outlets) {
-        self.marked = (offset, mid_line);
-        outlets.mark(
-            self.id,
-            Position::File {
-                epoch: self.epoch,
-                offset,
-                mid_line,
-            },
-        );
+    fn mark(&mut self, outlets: &mut Outlets) {
+        let at = self.framer.position();
+        if at != self.marked && !self.is_lent {
+            self.marked = at;
+            let epoch = self.epoch;
+            outlets.mark(self.id, Position::File { epoch, at });
+        }
     }
 }
 
-fn record(observed: Nanos, frame: Frame<'_>) -> Record<'_> {
-    Record {
+fn send(now: Tick, context: &Context, observed: Nanos, frame: &Frame<'_>, outlets: &mut Outlets) {
+    let record = Record {
+        time: frame.time.unwrap_or(observed),
         original_bytes: frame.original_bytes,
+        stream: frame.stream,
         ..Record::new(observed, frame.body)
-    }
+    };
+    outlets.record(now, context, &record);
 }

@@ -2,10 +2,19 @@ use super::*;
 use crate::engine::batch::{Lane, LaneSettings};
 use crate::sink::encode::Text;
 use crate::sink::verdict::Verdict;
+use logship_crd::agent_config::Framing;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const INTERVAL: Duration = Duration::from_secs(1);
+
+fn lines() -> Arc<FramerSettings> {
+    Arc::new(FramerSettings {
+        framing: Framing::Lines,
+        multiline: None,
+        record_bytes_max: 1 << 20,
+    })
+}
 
 /// A directory in memory, followed for as long as there is something to do.
 struct World {
@@ -31,6 +40,8 @@ impl World {
             scan_interval: INTERVAL,
             start_at,
             context: Context::default(),
+            framer: lines(),
+            keep_open_records: false,
         };
         Self {
             tail: Tail::new(0, settings, known),
@@ -220,6 +231,8 @@ fn unreadable_directory_is_said_once() {
             scan_interval: INTERVAL,
             start_at: StartAt::Beginning,
             context: Context::default(),
+            framer: lines(),
+            keep_open_records: false,
         },
         None,
     );
