@@ -1,7 +1,10 @@
 //! Sinks: a pure encoder and a pure verdict for all, and a transport for each kind.
 
+pub mod answer;
+pub mod compress;
 pub mod encode;
 pub mod file;
+pub mod grpc;
 pub mod http;
 pub mod stdout;
 pub mod verdict;

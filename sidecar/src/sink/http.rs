@@ -1,13 +1,14 @@
 //! An HTTP endpoint: POST with newline-delimited JSON; any 2xx is the acknowledgement.
 
-use super::verdict::{Verdict, from_status};
+use super::answer::Answer;
+use super::verdict::{self, Verdict};
 use crate::config::Http;
 use crate::io::net::HttpClient;
 use bytes::Bytes;
 use flate2::write::GzEncoder;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Collected, Full, Limited};
 use hyper::body::Incoming;
 use logship_crd::agent_config::Compression;
 use std::error::Error as _;
@@ -65,16 +66,18 @@ fn failed(error: &hyper_util::client::legacy::Error) -> Verdict {
     }
 }
 
-/// The status is the answer; the body is read only so that the connection can be used again.
+/// The status is the answer; the body is read for people, and so that the connection can be used again.
 async fn judge(answer: Response<Incoming>) -> Verdict {
     let (head, body) = answer.into_parts();
     let body = Limited::new(body, ANSWER_BYTES_MAX).collect();
-    let _ = tokio::time::timeout(ANSWER_BODY_TIME_MAX, body).await;
-    let retry_after = head
-        .headers
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok());
-    from_status(head.status.as_u16(), retry_after)
+    let body = tokio::time::timeout(ANSWER_BODY_TIME_MAX, body).await;
+    let body = body.ok().and_then(Result::ok).map(Collected::to_bytes);
+    verdict::http::verdict(&Answer {
+        status: head.status.as_u16(),
+        headers: head.headers,
+        complete: body.is_some(),
+        body: body.unwrap_or_default(),
+    })
 }
 
 fn request(
