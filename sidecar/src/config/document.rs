@@ -9,7 +9,7 @@ use super::{
     SourceKind, bundle, pattern, textual,
 };
 use crate::engine::batch::LaneSettings;
-use crate::sink::encode::{Encode, Json};
+use crate::sink::encode::{Elasticsearch, Encode, Json, Loki, Otlp};
 use logship_crd::agent_config::{self, AgentConfig, FileSink, FilesSource};
 use logship_crd::names;
 use std::collections::{BTreeMap, BTreeSet};
@@ -249,17 +249,18 @@ fn sink(place: &str, sink: agent_config::Sink, state: &Path, mistakes: &mut Vec<
             Arc::new(Json),
             endpoint::http(&format!("{place}.http"), http, mistakes)?,
         ),
-        agent_config::SinkKind::Loki(_)
-        | agent_config::SinkKind::Otlp(_)
-        | agent_config::SinkKind::Elasticsearch(_) => {
-            mistakes.push(invalid(
-                place.to_owned(),
-                &name,
-                "not supported by this build",
-                "use stdout, file or http",
-            ));
-            return None;
+        agent_config::SinkKind::Loki(loki) => {
+            let encoder = Arc::new(Loki::new(&loki));
+            (encoder, endpoint::loki(&format!("{place}.loki"), loki, mistakes)?)
         }
+        agent_config::SinkKind::Otlp(otlp) => {
+            let encoder = Arc::new(Otlp::new(&otlp));
+            (encoder, endpoint::otlp(&format!("{place}.otlp"), otlp, mistakes)?)
+        }
+        agent_config::SinkKind::Elasticsearch(bulk) => (
+            Arc::new(Elasticsearch),
+            endpoint::elasticsearch(&format!("{place}.elasticsearch"), bulk, mistakes)?,
+        ),
     };
     let is_ordered = matches!(kind, SinkKind::Stdout | SinkKind::File(_));
     let lane = LaneSettings {

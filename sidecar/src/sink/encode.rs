@@ -4,10 +4,21 @@
 //! encoded once per stream. A batch can be split between any two records, because nothing around them is encoded before
 //! [`Encode::wrap`].
 
+mod elasticsearch;
+mod escape;
 mod json;
+mod loki;
+mod otlp;
+pub(super) mod protobuf;
+mod streams;
+#[cfg(test)]
+mod testing;
 mod text;
 
+pub use self::elasticsearch::Elasticsearch;
 pub use self::json::Json;
+pub use self::loki::Loki;
+pub use self::otlp::Otlp;
 pub use self::text::Text;
 
 use crate::record::{Labels, Record};

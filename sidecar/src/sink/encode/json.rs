@@ -1,5 +1,6 @@
 //! One JSON object a line: time, message, severity, fields, and the labels of the stream at its end.
 
+use super::escape::{one_line, text};
 use super::{Common, Encode};
 use crate::record::time::rfc3339;
 use crate::record::{Labels, Record, Value};
@@ -73,19 +74,15 @@ pub fn value(value: &Value<'_>, out: &mut Vec<u8>) {
         Value::Int(value) => number(value, out),
         Value::Uint(value) => number(value, out),
         Value::Float(value) => number(value, out),
-        Value::Number(text) | Value::Json(text) => out.extend_from_slice(text.as_bytes()),
+        Value::Number(digits) => out.extend_from_slice(digits.as_bytes()),
+        Value::Json(json) => one_line(json, out),
         Value::Text(bytes) => text(bytes, out),
     }
 }
 
-fn number(value: impl serde::Serialize, out: &mut Vec<u8>) {
+/// Appends a number; without allocation, and in the shortest form that is read back as it was.
+pub fn number(value: impl serde::Serialize, out: &mut Vec<u8>) {
     serde_json::to_writer(out, &value).expect("writing a number to a vector cannot fail");
-}
-
-/// Appends bytes as a JSON string; what is not UTF-8 is replaced.
-pub fn text(bytes: &[u8], out: &mut Vec<u8>) {
-    let text = String::from_utf8_lossy(bytes);
-    serde_json::to_writer(out, &text).expect("writing a text to a vector cannot fail");
 }
 
 #[cfg(test)]
@@ -145,13 +142,13 @@ mod tests {
             ("f", Value::Float(0.5)),
             ("x", Value::Number("1e400".into())),
             ("s", Value::text("a\"b")),
-            ("j", Value::Json("[1,{}]".into())),
+            ("j", Value::Json("[1,\n{}]".into())),
         ] {
             record.fields.set(name, value);
         }
         check(
             &record,
-            "\"message\":\"m\",\"stream\":\"stderr\",\"severity\":\"WARN\",\"parseFailed\":true,\"fields\":{\"n\":null,\"t\":true,\"i\":-9007199254740993,\"u\":18446744073709551615,\"f\":0.5,\"x\":1e400,\"s\":\"a\\\"b\",\"j\":[1,{}]}",
+            "\"message\":\"m\",\"stream\":\"stderr\",\"severity\":\"WARN\",\"parseFailed\":true,\"fields\":{\"n\":null,\"t\":true,\"i\":-9007199254740993,\"u\":18446744073709551615,\"f\":0.5,\"x\":1e400,\"s\":\"a\\\"b\",\"j\":[1, {}]}",
         );
     }
 
