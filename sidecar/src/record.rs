@@ -229,6 +229,11 @@ impl<'a> Fields<'a> {
         self.0.iter().map(|(name, value)| (name.as_ref(), value))
     }
 
+    /// All of them in order, with values that can be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Value<'a>)> {
+        self.0.iter_mut().map(|(name, value)| (&**name, value))
+    }
+
     /// Empties it and gives out its memory for the fields of the next record, which borrow from elsewhere.
     pub fn recycle<'b>(mut self) -> Fields<'b> {
         self.0.clear();
