@@ -219,6 +219,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Adds a field of a name that is not there: [`set`](Self::set) without its search. Whether there was room.
+    #[inline]
     pub fn append(&mut self, name: impl Into<Cow<'a, str>>, value: Value<'a>) -> bool {
         let name = name.into();
         debug_assert!(self.get(&name).is_none(), "{name} is there already");

@@ -16,7 +16,22 @@ const RUNS: u64 = 4_000;
 const BYTES_MAX: usize = 64 << 10;
 /// What is likely to mean something to a parser.
 const TOKENS: [&[u8]; 16] = [
-    b"\"", b"\\", b"{", b"}", b"[", b"]", b":", b",", b"=", b"-", b" ", b"\n", b"\0", b"\\u", b"99999999999999999999", b"\xff",
+    b"\"",
+    b"\\",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b":",
+    b",",
+    b"=",
+    b"-",
+    b" ",
+    b"\n",
+    b"\0",
+    b"\\u",
+    b"99999999999999999999",
+    b"\xff",
 ];
 
 #[test]
@@ -39,7 +54,10 @@ fn no_target_panics_on_its_corpus_or_on_mutations_of_it() {
 fn every_corpus_has_a_target() {
     for entry in fs::read_dir(corpora()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(TARGETS.iter().any(|(known, _)| *known == name), "{name} is no target");
+        assert!(
+            TARGETS.iter().any(|(known, _)| *known == name),
+            "{name} is no target"
+        );
     }
 }
 
@@ -95,7 +113,10 @@ fn mutation(corpus: &[Vec<u8>], random: &mut Rng) -> Vec<u8> {
     input
 }
 
-#[expect(clippy::disallowed_methods, reason = "sizes of runs come from the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "sizes of runs come from the environment"
+)]
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap())
 }

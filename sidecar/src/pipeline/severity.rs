@@ -10,7 +10,7 @@ use crate::record::{Fields, Record, Severity, Value};
 use logship_crd::agent_config::SeverityStep;
 
 /// Names of fields that hold a level, in small letters.
-const LEVEL_NAMES: [&str; 13] = [
+const LEVEL_NAMES: [&str; 12] = [
     "level",
     "severity",
     "lvl",
@@ -21,7 +21,6 @@ const LEVEL_NAMES: [&str; 13] = [
     "level_name",
     "severity_text",
     "severitytext",
-    "priority",
     "@level",
     "@l",
 ];
@@ -208,7 +207,7 @@ mod tests {
             ("level", Value::Int(20), Some(Severity::Debug)),
             ("level", Value::Int(35), Some(Severity::Info)),
             ("level", Value::Int(60), Some(Severity::Fatal)),
-            ("priority", Value::text("4"), Some(Severity::Warn)),
+            ("level", Value::text("4"), Some(Severity::Warn)),
             ("level", Value::Int(0), Some(Severity::Fatal)),
             ("level", Value::Int(8), None),
             ("level", Value::Float(30.0), None),

@@ -7,7 +7,7 @@ use super::escape::{self, Quoted};
 use super::found::Found;
 use super::text::{integer, month, second_of_day, token};
 use crate::record::Value;
-use crate::record::time::{Nanos, days_from_civil, days_in_month};
+use crate::record::time::{Nanos, days_from_civil, days_in_month, parse_pair};
 use std::borrow::Cow;
 
 /// Bytes of `06/Oct/2016:00:17:09 +0000`.
@@ -16,7 +16,7 @@ const TIME_BYTES: usize = 26;
 /// `$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"`; what a
 /// longer format of your own has behind it becomes `rest`.
 pub fn nginx<'a>(line: &'a [u8], found: &mut Found<'a>) -> Option<()> {
-    let (address, rest) = token(line)?;
+    let (address, rest) = token(line).filter(|(address, _)| !address.is_empty())?;
     add_optional(found, "remote_addr", address);
     let rest = rest.strip_prefix(b"- ")?;
     let rest = user_to_size(rest, found)?;
@@ -26,7 +26,7 @@ pub fn nginx<'a>(line: &'a [u8], found: &mut Found<'a>) -> Option<()> {
 
 /// `%h %l %u %t "%r" %>s %b`, then `"%{Referer}i" "%{User-Agent}i"` if both are there; what is behind becomes `rest`.
 pub fn apache<'a>(line: &'a [u8], found: &mut Found<'a>) -> Option<()> {
-    let (address, rest) = token(line)?;
+    let (address, rest) = token(line).filter(|(address, _)| !address.is_empty())?;
     add_optional(found, "remote_addr", address);
     let (identity, rest) = token(rest)?;
     add_optional(found, "remote_logname", identity);
@@ -37,14 +37,7 @@ pub fn apache<'a>(line: &'a [u8], found: &mut Found<'a>) -> Option<()> {
 
 /// The columns that both have; gives what is behind them.
 fn user_to_size<'a>(line: &'a [u8], found: &mut Found<'a>) -> Option<&'a [u8]> {
-    let (user, time_text, time, rest) = user_and_time(line)?;
-    match user {
-        b"" | b"\"\"" => {}
-        _ if user.contains(&b'\\') => found.add("remote_user", Value::Text(Cow::Owned(escape::decode(user)))),
-        _ => add_optional(found, "remote_user", user),
-    }
-    found.add_text("time_local", time_text);
-    found.time = Some(time);
+    let rest = user_and_time(line, found)?;
     let (line, rest) = Quoted::read(rest)?;
     request(line, found);
     let [b' ', status @ .., b' '] = rest.get(..5)? else {
@@ -60,31 +53,42 @@ fn user_to_size<'a>(line: &'a [u8], found: &mut Found<'a>) -> Option<&'a [u8]> {
     Some(rest)
 }
 
-/// A user's name may have blanks and brackets; it ends where ` [time] "` follows.
-fn user_and_time(line: &[u8]) -> Option<(&[u8], &[u8], Nanos, &[u8])> {
+/// A user's name may have blanks and brackets; it ends where ` [time] "` follows. Gives what is behind that.
+fn user_and_time<'a>(line: &'a [u8], found: &mut Found<'a>) -> Option<&'a [u8]> {
     for bracket in memchr::memchr_iter(b'[', line) {
         let (before, behind) = (&line[..bracket], &line[bracket + 1..]);
-        let Some((text, rest)) = behind.split_at_checked(TIME_BYTES) else {
-            break;
-        };
+        let (text, rest) = behind.split_at_checked(TIME_BYTES)?;
         if let Some(user) = before.strip_suffix(b" ")
             && let Some(rest) = rest.strip_prefix(b"] \"")
             && let Some(time) = time_local(text)
         {
-            return Some((user, text, time, rest));
+            add_user(user, found);
+            found.add_text("time_local", text);
+            found.time = Some(time);
+            return Some(rest);
         }
     }
     None
+}
+
+/// Apache writes an empty name as `""`.
+fn add_user<'a>(user: &'a [u8], found: &mut Found<'a>) {
+    match user {
+        b"" | b"\"\"" => {}
+        _ if user.contains(&b'\\') => found.add("remote_user", Value::Text(Cow::Owned(escape::decode(user)))),
+        _ => add_optional(found, "remote_user", user),
+    }
 }
 
 /// Reads `06/Oct/2016:00:17:09 +0000`.
 fn time_local(text: &[u8]) -> Option<Nanos> {
     let text: &[u8; TIME_BYTES] = text.try_into().ok()?;
     let separators = [text[2], text[6], text[11], text[20]];
-    let (day, year) = (integer(&text[..2])?, integer(&text[7..11])?);
+    let day = parse_pair(text[0], text[1])?;
     let month = month(&text[3..6])?;
+    let year = parse_pair(text[7], text[8])? * 100 + parse_pair(text[9], text[10])?;
     let second = second_of_day(&text[12..20])?;
-    let (hours, minutes) = (integer(&text[22..24])?, integer(&text[24..26])?);
+    let (hours, minutes) = (parse_pair(text[22], text[23])?, parse_pair(text[24], text[25])?);
     let sign = match text[21] {
         b'+' => 1,
         b'-' => -1,

@@ -142,7 +142,7 @@ mod tests {
     fn quoted_text_ends_at_the_first_quote_that_is_not_escaped() {
         let (quoted, rest) = Quoted::read(br#"a\"b\\" rest"#).unwrap();
         assert_eq!((&*quoted.text(), rest), (&br#"a"b\"#[..], &b" rest"[..]));
-        for open in [&b"abc"[..], br#"abc\"#, br#"abc\""#, b""] {
+        for open in [&b"abc"[..], br"abc\", br#"abc\""#, b""] {
             assert_eq!(Quoted::read(open), None);
         }
     }

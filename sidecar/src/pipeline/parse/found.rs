@@ -34,6 +34,7 @@ impl<'a> Found<'a> {
     }
 
     /// Sets a field whose name may have been there before: the last wins.
+    #[inline]
     pub fn set(&mut self, name: Cow<'a, str>, value: Value<'a>) {
         let bit = 1 << hash(name.as_bytes());
         if self.names & bit == 0 {
@@ -45,11 +46,13 @@ impl<'a> Found<'a> {
     }
 
     /// Adds a field of a format whose names are fixed and different.
+    #[inline]
     pub fn add(&mut self, name: &'static str, value: Value<'a>) {
         self.fields.append(name, value);
     }
 
     /// Adds a text as it stands in the body.
+    #[inline]
     pub fn add_text(&mut self, name: &'static str, text: &'a [u8]) {
         self.add(name, Value::Text(Cow::Borrowed(text)));
     }

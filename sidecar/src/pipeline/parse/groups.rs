@@ -27,8 +27,8 @@ impl Groups {
             .dfa_size_limit(STATES_BYTES_MAX)
             .build()
             .map_err(|error| Error::Expression(Box::new(error)))?;
-        let names = expression.capture_names().enumerate();
-        let named: Vec<_> = names
+        let groups = expression.capture_names().enumerate();
+        let named: Vec<_> = groups
             .filter_map(|(index, name)| Some((index, name?.to_owned())))
             .collect();
         if named.is_empty() {

@@ -13,7 +13,9 @@ use super::found::Found;
 use super::text::{integer, month, second_of_day, token};
 use crate::pipeline::severity;
 use crate::record::Value;
-use crate::record::time::{Nanos, civil_from_days, days_from_civil, days_in_month, parse_rfc3339};
+use crate::record::time::{
+    Nanos, civil_from_days, days_from_civil, days_in_month, parse_pair, parse_rfc3339,
+};
 
 const SECOND: i64 = 1_000_000_000;
 const DAY_SECONDS: i64 = 86_400;
@@ -102,20 +104,27 @@ fn rfc3164<'a>(line: &'a [u8], found: &mut Found<'a>) -> Option<()> {
         }
         _ => rest,
     };
-    let Some((name, process, message)) = tag(message) else {
+    let Some(tag) = tag(message) else {
         found.add_text("message", message);
         return Some(());
     };
-    found.add_text("app_name", name);
-    if let Some(process) = process {
+    found.add_text("app_name", tag.name);
+    if let Some(process) = tag.process {
         found.add_text("proc_id", process);
     }
-    found.add_text("message", message);
+    found.add_text("message", tag.message);
     Some(())
 }
 
+/// Who says what.
+struct Tag<'a> {
+    name: &'a [u8],
+    process: Option<&'a [u8]>,
+    message: &'a [u8],
+}
+
 /// `tag: message` or `tag[pid]: message`
-fn tag(text: &[u8]) -> Option<(&[u8], Option<&[u8]>, &[u8])> {
+fn tag(text: &[u8]) -> Option<Tag<'_>> {
     let is_end = |byte: &u8| matches!(byte, b' ' | b':' | b'[');
     let end = text.iter().position(is_end).filter(|end| *end > 0)?;
     let (name, rest) = text.split_at(end);
@@ -132,7 +141,11 @@ fn tag(text: &[u8]) -> Option<(&[u8], Option<&[u8]>, &[u8])> {
         // The colon is part of something else, such as an IPv6 address.
         _ => return None,
     };
-    Some((name, process, message))
+    Some(Tag {
+        name,
+        process,
+        message,
+    })
 }
 
 /// `Oct 11 22:14:15` in the year that brings it nearest to `observed`; a 29th of February in one that has it.
@@ -140,7 +153,7 @@ fn nearest(date: &[u8], observed: Nanos) -> Option<Nanos> {
     let (month, second) = (month(&date[..3])?, second_of_day(&date[7..])?);
     let day = match date[3..7] {
         [b' ', b' ', day, b' '] => integer(&[day])?,
-        [b' ', tens, ones, b' '] => integer(&[tens, ones])?,
+        [b' ', tens, ones, b' '] => parse_pair(tens, ones)?,
         _ => return None,
     };
     let (observed_year, ..) = civil_from_days(observed.div_euclid(SECOND * DAY_SECONDS));

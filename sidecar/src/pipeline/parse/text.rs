@@ -1,10 +1,11 @@
 //! What the parsers of lines have in common.
 
+use crate::record::time::parse_pair;
 use std::borrow::Cow;
 
 /// What is before the first blank, and what is behind it.
 pub fn token(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = text.iter().position(|byte| *byte == b' ')?;
+    let end = memchr::memchr(b' ', text)?;
     Some((&text[..end], &text[end + 1..]))
 }
 
@@ -42,7 +43,7 @@ pub fn second_of_day(text: &[u8]) -> Option<i64> {
     let [h1, h2, b':', m1, m2, b':', s1, s2] = *text else {
         return None;
     };
-    let (hour, minute, second) = (integer(&[h1, h2])?, integer(&[m1, m2])?, integer(&[s1, s2])?);
+    let (hour, minute, second) = (parse_pair(h1, h2)?, parse_pair(m1, m2)?, parse_pair(s1, s2)?);
     (hour < 24 && minute < 60 && second <= 60).then_some(hour * 3600 + minute * 60 + second)
 }
 

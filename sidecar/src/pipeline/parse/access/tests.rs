@@ -131,7 +131,6 @@ fn damaged_lines_fail() {
         check_fails(NginxCombined, &whole.as_bytes()[..end]);
     }
     for (from, to) in [
-        ("06/", "31/"),
         ("06/Oct", "31/Sep"),
         ("Oct", "Okt"),
         ("+0200", "*0200"),
@@ -143,12 +142,8 @@ fn damaged_lines_fail() {
         ("[", "("),
     ] {
         let damaged = whole.replacen(from, to, 1);
-        let is_damaged = damaged != whole && from != "06/";
-        assert_eq!(
-            run(NginxCombined, damaged.as_bytes()).parse_failed,
-            is_damaged,
-            "{damaged}"
-        );
+        assert_ne!(damaged, whole);
+        check_fails(NginxCombined, damaged.as_bytes());
     }
 }
 
@@ -157,7 +152,7 @@ fn escaped(text: &[u8]) -> String {
         b'"' | b'\\' | 0..0x20 | 0x7f.. => format!("\\x{byte:02X}"),
         byte => char::from(*byte).to_string(),
     };
-    text.iter().map(escape).collect()
+    text.iter().map(escape).collect::<Vec<_>>().concat()
 }
 
 proptest! {

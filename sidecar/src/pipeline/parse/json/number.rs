@@ -4,6 +4,9 @@ use super::Cursor;
 use crate::pipeline::parse::text::Names;
 use crate::record::Value;
 
+/// So many digits are never beyond u64.
+const CERTAINLY_FITTING_DIGITS: usize = 19;
+
 /// What the syntax of a number says about it.
 struct Syntax {
     is_negative: bool,
@@ -75,13 +78,28 @@ fn syntax(cursor: &mut Cursor<'_>) -> Option<Syntax> {
     reason = "no digits, and more than fit, are not the same"
 )]
 fn digits(cursor: &mut Cursor<'_>) -> Option<Option<u64>> {
-    let start = cursor.at;
-    let mut value = Some(0u64);
-    while let Some(digit @ b'0'..=b'9') = cursor.peek() {
-        value = value.and_then(|value| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')));
-        cursor.at += 1;
+    let rest = cursor.body.get(cursor.at..)?;
+    let mut value = 0u64;
+    let mut count = 0;
+    for byte in rest {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
+        count += 1;
     }
-    (cursor.at > start).then_some(value)
+    cursor.at += count;
+    match count {
+        0 => None,
+        1..=CERTAINLY_FITTING_DIGITS => Some(Some(value)),
+        _ => Some(checked_value(&rest[..count])),
+    }
+}
+
+fn checked_value(digits: &[u8]) -> Option<u64> {
+    let mut digits = digits.iter().map(|digit| u64::from(digit - b'0'));
+    digits.try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add(digit))
 }
 
 /// The integer in the type that holds it; minus zero is in none.

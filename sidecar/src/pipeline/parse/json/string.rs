@@ -11,26 +11,40 @@ pub struct Span {
 }
 
 /// Reads up to and including the closing quote; the opening one was read.
+#[inline]
 pub fn read(cursor: &mut Cursor<'_>) -> Option<Span> {
     let start = cursor.at;
-    let mut has_escapes = false;
+    let rest = cursor.body.get(start..)?;
+    let length = find_special(rest)?;
+    if rest[length] != b'"' {
+        return read_from_escape(cursor, start, start + length);
+    }
+    let end = start + length;
+    cursor.at = end + 1;
+    Some(Span {
+        start,
+        end,
+        has_escapes: false,
+    })
+}
+
+/// Reads on where something other than the closing quote was found.
+#[cold]
+fn read_from_escape(cursor: &mut Cursor<'_>, start: usize, found: usize) -> Option<Span> {
+    cursor.at = found;
     loop {
-        cursor.at += find_special(&cursor.body[cursor.at..])?;
         match cursor.next()? {
             b'"' => {
-                let end = cursor.at - 1;
                 return Some(Span {
                     start,
-                    end,
-                    has_escapes,
+                    end: cursor.at - 1,
+                    has_escapes: true,
                 });
             }
-            b'\\' => {
-                has_escapes = true;
-                skip_escape(cursor)?;
-            }
+            b'\\' => skip_escape(cursor)?,
             _ => return None,
         }
+        cursor.at += find_special(&cursor.body[cursor.at..])?;
     }
 }
 
@@ -47,25 +61,27 @@ fn skip_escape(cursor: &mut Cursor<'_>) -> Option<()> {
 }
 
 /// The index of the first quote, backslash or control character.
+#[inline]
 fn find_special(bytes: &[u8]) -> Option<usize> {
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
+    let mut rest = bytes;
+    while let Some((word, behind)) = rest.split_first_chunk::<8>() {
         let marks = special_bytes(u64::from_le_bytes(*word));
         if marks != 0 {
-            return Some(index * 8 + (marks.trailing_zeros() / 8) as usize);
+            return Some(bytes.len() - rest.len() + (marks.trailing_zeros() / 8) as usize);
         }
+        rest = behind;
     }
     let is_special = |byte: &u8| matches!(*byte, b'"' | b'\\' | 0..0x20);
     let index = rest.iter().position(is_special)?;
-    Some(words.len() * 8 + index)
+    Some(bytes.len() - rest.len() + index)
 }
 
 /// Sets the highest bit of the first byte that is special. Higher bytes may be marked wrongly, because a borrow runs into
 /// them ("Bit Twiddling Hacks", Determine if a word has a byte less than n).
 fn special_bytes(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
+    let quote = word ^ (ONES * u64::from(b'"'));
+    let backslash = word ^ (ONES * u64::from(b'\\'));
     let is_quote = quote.wrapping_sub(ONES) & !quote;
     let is_backslash = backslash.wrapping_sub(ONES) & !backslash;
     let is_control = word.wrapping_sub(ONES * 0x20) & !word;

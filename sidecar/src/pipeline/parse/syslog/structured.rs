@@ -48,17 +48,13 @@ fn value(text: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
     let mut value = text[..first].to_vec();
     let mut rest = &text[first..];
     loop {
-        match rest {
-            [b'\\', byte @ (b'"' | b'\\' | b']'), behind @ ..] => {
-                value.push(*byte);
-                rest = behind;
-            }
-            [b'"', behind @ ..] => return Some((Cow::Owned(value), behind)),
-            [byte, behind @ ..] => {
-                value.push(*byte);
-                rest = behind;
-            }
-            [] => return None,
+        if let [b'\\', b'"' | b'\\' | b']', ..] = rest {
+            rest = &rest[1..];
+        } else if let Some(behind) = rest.strip_prefix(b"\"") {
+            return Some((Cow::Owned(value), behind));
         }
+        let (byte, behind) = rest.split_first()?;
+        value.push(*byte);
+        rest = behind;
     }
 }

@@ -171,8 +171,9 @@ proptest! {
         let escape = |text: &String| text.replace('\\', "\\\\").replace('"', "\\\"").replace(']', "\\]");
         let mut line = format!("<{priority}>1 {} {} ", String::from_utf8_lossy(&rfc3339(nanos)), names.join(" "));
         for (id, parameters) in &data {
-            let parameters: String = parameters.iter().map(|(name, value)| format!(" {name}=\"{}\"", escape(value))).collect();
-            line += &format!("[{id}{parameters}]");
+            let render = |(name, value): (&String, &String)| format!(" {name}=\"{}\"", escape(value));
+            let parameters: Vec<_> = parameters.iter().map(render).collect();
+            line.extend(["[", id, &parameters.concat(), "]"]);
         }
         let line = [line.as_bytes(), b" ", &message].concat();
         let record = run(Syslog, &line);
