@@ -12,6 +12,7 @@ pub use self::environment::from_environment;
 pub(crate) use self::environment::{is_classic, pod};
 
 use crate::engine::batch::LaneSettings;
+use crate::pipeline::Steps;
 use crate::sink::compress::Codec;
 use crate::sink::encode::{Encode, Json, Text};
 use logship_crd::agent_config::{Format, Framing, Fsync, Rotation, StartAt};
@@ -60,6 +61,8 @@ pub struct Pipeline {
     pub generation: i64,
     /// Where records come from.
     pub sources: Vec<Source>,
+    /// What is done to each record before.
+    pub steps: Steps,
     /// Where each record goes.
     pub sinks: Vec<Sink>,
     /// The longest time that a drain takes.

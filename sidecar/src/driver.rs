@@ -18,6 +18,7 @@ use crate::source::files::OpenFiles;
 use futures::StreamExt;
 use futures::stream::SelectAll;
 use std::collections::{BTreeSet, HashMap};
+use std::io::Write;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -151,6 +152,7 @@ impl Driver {
                 let _ = self.sinks[sink].batches.try_send((id, batch));
             }
             Output::Reject { sink, rejected } => self.keep_rejected(sink, &rejected),
+            Output::Alert(line) => alert(line),
             Output::Save(document) => self.save(&document),
             Output::Report(report) => self.say(&report),
             Output::Finished { .. } => {}
@@ -220,6 +222,12 @@ impl Driver {
     }
 }
 
+/// If nobody takes it, nobody can be told.
+fn alert(mut line: Vec<u8>) {
+    line.push(b'\n');
+    let _ = std::io::stderr().lock().write_all(&line);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,6 +242,7 @@ mod tests {
             resource: None,
             generation: 0,
             sources: Vec::new(),
+            steps: crate::pipeline::Steps::default(),
             sinks: Vec::new(),
             drain: Duration::from_secs(5),
             record_bytes_max: 1 << 20,

@@ -26,6 +26,7 @@ use self::outlets::{Context, Outlets, StreamId};
 use self::report::Report;
 use self::tail::{Chunk, Entry, Look, Tail, TailSettings};
 use crate::config::{Pipeline, Pod, SourceKind};
+use crate::pipeline::Run;
 use crate::record::Labels;
 use crate::sink::encode::Batch;
 use crate::sink::verdict::Verdict;
@@ -107,6 +108,8 @@ pub enum Output {
     Send { sink: usize, id: BatchId, batch: Batch },
     /// Keep records that are given up.
     Reject { sink: usize, rejected: Rejected },
+    /// Write a line of JSON to our standard error.
+    Alert(Vec<u8>),
     /// Write the checkpoint.
     Save(Vec<u8>),
     /// Tell people.
@@ -190,7 +193,11 @@ impl Engine {
             sink_names: pipeline.sinks.iter().map(|sink| sink.name.clone()).collect(),
             files: Vec::new(),
             streams: Vec::new(),
-            outlets: Outlets::new(lanes.collect(), pipeline.in_flight_bytes_max),
+            outlets: Outlets::new(
+                lanes.collect(),
+                Run::new(&pipeline.steps, seed),
+                pipeline.in_flight_bytes_max,
+            ),
             todo: VecDeque::new(),
             next_id: 0,
             random: fastrand::Rng::with_seed(seed),
@@ -298,6 +305,7 @@ impl Engine {
         let output = self
             .todo
             .pop_front()
+            .or_else(|| self.outlets.next_alert().map(Output::Alert))
             .or_else(|| {
                 self.files
                     .iter_mut()

@@ -22,7 +22,7 @@ const IMPURE: [&str; 14] = [
 ];
 
 /// Files and folders (with all below) that are pure.
-const PURE: [&str; 29] = [
+const PURE: [&str; 31] = [
     "crd/src",
     "operator/src/inject.rs",
     "operator/src/inject",
@@ -39,6 +39,8 @@ const PURE: [&str; 29] = [
     "sidecar/src/engine.rs",
     "sidecar/src/engine",
     "sidecar/src/metrics.rs",
+    "sidecar/src/pipeline.rs",
+    "sidecar/src/pipeline",
     "sidecar/src/record.rs",
     "sidecar/src/record",
     "sidecar/src/sink/answer.rs",

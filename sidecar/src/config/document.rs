@@ -9,6 +9,8 @@ use super::{
     SourceKind, bundle, pattern, textual,
 };
 use crate::engine::batch::LaneSettings;
+use crate::pipeline::when::When;
+use crate::pipeline::{Names, Steps};
 use crate::sink::encode::{Elasticsearch, Encode, Json, Loki, Otlp};
 use logship_crd::agent_config::{self, AgentConfig, FileSink, FilesSource};
 use logship_crd::names;
@@ -110,7 +112,7 @@ fn pipeline(
         name,
         generation,
         sources,
-        pipeline: _,
+        pipeline,
         sinks,
         drain_ms,
         limits,
@@ -148,6 +150,14 @@ fn pipeline(
         sinks.iter().map(|sink| sink.name.as_str()),
         mistakes,
     );
+    let names = Names {
+        sources: &sources
+            .iter()
+            .map(|source| source.name.clone())
+            .collect::<Vec<_>>(),
+        sinks: &sinks.iter().map(|sink| sink.name.clone()).collect::<Vec<_>>(),
+    };
+    let steps = Steps::compile(&pipeline, &names, &place(""), mistakes);
     let sources: Vec<_> = sources
         .into_iter()
         .filter_map(|source| {
@@ -160,19 +170,19 @@ fn pipeline(
         .filter_map(|sink| self::sink(&place(&format!("sinks[{}]", sink.name)), sink, state, mistakes))
         .collect();
     let drain = Duration::from_millis(drain_ms);
-    (mistakes.len() == found_before).then(|| {
-        let resource = Some(name.clone());
-        Pipeline {
-            name,
-            resource,
-            generation,
-            sources,
-            sinks,
-            drain,
-            record_bytes_max: usize::try_from(limits.record_bytes).unwrap_or(usize::MAX),
-            dead_letter_bytes_max: limits.dead_letter_bytes,
-            in_flight_bytes_max: usize::try_from(limits.in_flight_bytes).unwrap_or(usize::MAX),
-        }
+    let steps = steps.filter(|_| mistakes.len() == found_before)?;
+    let resource = Some(name.clone());
+    Some(Pipeline {
+        name,
+        resource,
+        generation,
+        sources,
+        steps,
+        sinks,
+        drain,
+        record_bytes_max: usize::try_from(limits.record_bytes).unwrap_or(usize::MAX),
+        dead_letter_bytes_max: limits.dead_letter_bytes,
+        in_flight_bytes_max: usize::try_from(limits.in_flight_bytes).unwrap_or(usize::MAX),
     })
 }
 
@@ -225,7 +235,7 @@ fn source(
 fn sink(place: &str, sink: agent_config::Sink, state: &Path, mistakes: &mut Vec<Mistake>) -> Option<Sink> {
     let agent_config::Sink {
         name,
-        when: _,
+        when,
         batch,
         retry,
         when_full,
@@ -275,8 +285,21 @@ fn sink(place: &str, sink: agent_config::Sink, state: &Path, mistakes: &mut Vec<
         },
         retry_age_max: (retry.max_age_ms > 0).then(|| Duration::from_millis(retry.max_age_ms)),
         when_full,
+        when: self::when(&format!("{place}.when"), when, mistakes),
     };
     Some(Sink { name, lane, kind })
+}
+
+fn when(place: &str, text: Option<String>, mistakes: &mut Vec<Mistake>) -> Option<Arc<When>> {
+    let text = text?;
+    match When::compile(&text) {
+        Ok(when) => Some(Arc::new(when)),
+        Err(error) => {
+            let remedy = "write CEL over the record, for example severity == \"ERROR\"";
+            mistakes.push(invalid(place.to_owned(), &text, &error.to_string(), remedy));
+            None
+        }
+    }
 }
 
 fn batch_bytes(place: &str, bytes: u64, mistakes: &mut Vec<Mistake>) -> usize {

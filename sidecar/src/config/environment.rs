@@ -5,6 +5,7 @@ use super::{
 };
 use super::{bundle, optional, pattern};
 use crate::engine::batch::LaneSettings;
+use crate::pipeline::Steps;
 use crate::sink::encode::Text;
 use logship_crd::agent_config::{Framing, Limits, StartAt};
 use logship_crd::names::{
@@ -50,6 +51,7 @@ pub fn from_environment(environment: &Environment) -> Result<Config, Mistakes> {
         resource: None,
         generation: 0,
         sources: vec![source],
+        steps: Steps::default(),
         sinks: vec![sink],
         drain: DRAIN,
         record_bytes_max: usize::try_from(Limits::default().record_bytes).unwrap_or(usize::MAX),

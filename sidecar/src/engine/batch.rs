@@ -6,6 +6,7 @@
 
 use super::Tick;
 use super::retry::Backoff;
+use crate::pipeline::when::When;
 use crate::record::{Labels, Record};
 use crate::sink::encode::{Batch, Common, Encode, Gathered};
 use crate::sink::verdict::{Failure, Verdict};
@@ -30,6 +31,8 @@ pub struct LaneSettings {
     pub retry_age_max: Option<Duration>,
     /// What happens to records while there is no room.
     pub when_full: WhenFull,
+    /// The records that the sink gets; none: all.
+    pub when: Option<Arc<When>>,
 }
 
 impl LaneSettings {
@@ -47,6 +50,7 @@ impl LaneSettings {
             in_flight_max: in_flight as usize,
             retry_age_max: None,
             when_full: WhenFull::default(),
+            when: None,
         }
     }
 }
@@ -149,6 +153,12 @@ impl Lane {
     /// What the records of a stream with these labels have in common here.
     pub fn prepare(&self, labels: &Labels) -> Common {
         self.settings.encoder.prepare(labels)
+    }
+
+    /// Whether this record is for the sink.
+    pub fn wants(&self, record: &Record<'_>, labels: &Labels) -> bool {
+        let when = self.settings.when.as_ref();
+        when.is_none_or(|when| when.matches(record, labels))
     }
 
     /// Whether the lane wants more records: at most one batch waits behind those that are sent. One that drops always does.

@@ -351,7 +351,7 @@ impl Follow {
                 original_bytes: (length > body.len() as u64).then_some(length),
                 ..Record::new(time, body)
             };
-            outlets.record(now, &self.context, &record);
+            outlets.record(now, &self.context, record);
             outlets.mark(self.id, Position::Line(key));
         }
         true

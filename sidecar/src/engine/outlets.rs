@@ -4,7 +4,9 @@ use super::Tick;
 use super::batch::Lane;
 use super::framer::FramePosition;
 use super::resume::LineKey;
-use crate::record::{Labels, Record};
+use crate::pipeline::alert::Alert;
+use crate::pipeline::{Origin, Outcome, Run};
+use crate::record::{Fields, Labels, Record};
 use crate::sink::encode::Common;
 use std::collections::VecDeque;
 
@@ -45,16 +47,26 @@ pub struct Outlets {
     pub lanes: Vec<Lane>,
     /// Bytes of all lanes together, beyond which nothing is read.
     bytes_max: usize,
+    steps: Run,
+    /// For our standard error. At most what a piece of a read brings about: then the engine gives them out.
+    alerts: VecDeque<Vec<u8>>,
+    /// Memory that the next record uses again.
+    spare_fields: Fields<'static>,
+    spare_alerts: Vec<Alert>,
     newest: u64,
     marks: VecDeque<(u64, StreamId, Position)>,
 }
 
 impl Outlets {
     /// Empty queues.
-    pub fn new(lanes: Vec<Lane>, bytes_max: usize) -> Self {
+    pub fn new(lanes: Vec<Lane>, steps: Run, bytes_max: usize) -> Self {
         Self {
             lanes,
             bytes_max,
+            steps,
+            alerts: VecDeque::new(),
+            spare_fields: Fields::default(),
+            spare_alerts: Vec::new(),
             newest: 0,
             marks: VecDeque::new(),
         }
@@ -86,12 +98,64 @@ impl Outlets {
         }
     }
 
-    /// Gives a record to every sink.
-    pub fn record(&mut self, now: Tick, context: &Context, record: &Record<'_>) {
+    /// Runs the steps on a record and gives it to every sink that wants it.
+    pub fn record(&mut self, now: Tick, context: &Context, mut record: Record<'_>) {
         self.newest += 1;
-        for (lane, common) in self.lanes.iter_mut().zip(&context.commons) {
-            lane.append(now, common, record, self.newest);
+        if self.steps.is_empty() {
+            return self.hand_out(now, context, &record);
         }
+        let origin = Origin {
+            source: context.source,
+            labels: &context.labels,
+        };
+        record.fields = std::mem::take(&mut self.spare_fields).recycle();
+        let mut alerts = std::mem::take(&mut self.spare_alerts);
+        let outcome = self
+            .steps
+            .apply(now, origin, &mut record, &mut |alert| alerts.push(alert));
+        for alert in alerts.drain(..) {
+            self.tell(now, context, &record, alert);
+        }
+        self.spare_alerts = alerts;
+        match outcome {
+            Outcome::Keep => self.hand_out(now, context, &record),
+            Outcome::Drop => {}
+        }
+        self.spare_fields = record.fields.recycle();
+    }
+
+    fn hand_out(&mut self, now: Tick, context: &Context, record: &Record<'_>) {
+        for (lane, common) in self.lanes.iter_mut().zip(&context.commons) {
+            if lane.wants(record, &context.labels) {
+                lane.append(now, common, record, self.newest);
+            }
+        }
+    }
+
+    /// An alert is a record of its own to the sinks that it names.
+    fn tell(&mut self, now: Tick, context: &Context, about: &Record<'_>, alert: Alert) {
+        let record = Record {
+            time: about.time,
+            stream: about.stream,
+            severity: about.severity,
+            ..Record::new(about.observed, &alert.json)
+        };
+        for &sink in &*alert.targets.sinks {
+            self.lanes[sink].append(now, &context.commons[sink], &record, self.newest);
+        }
+        if alert.targets.stderr {
+            self.alerts.push_back(alert.json);
+        }
+    }
+
+    /// The next alert for our standard error, one line of JSON.
+    pub fn next_alert(&mut self) -> Option<Vec<u8>> {
+        self.alerts.pop_front()
+    }
+
+    /// What the steps did so far.
+    pub fn steps(&self) -> &Run {
+        &self.steps
     }
 
     /// Notes where `stream` is when all records so far are settled.

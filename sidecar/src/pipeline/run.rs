@@ -83,6 +83,11 @@ impl Run {
         Outcome::Keep
     }
 
+    /// Whether there is no step at all.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
     /// What each step did, in the order of the document.
     pub fn counts(&self) -> impl Iterator<Item = StepCounts> {
         let both = self.steps.0.iter().zip(&self.memories);

@@ -19,6 +19,12 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Steps(pub(super) Arc<[Step]>);
 
+impl Default for Steps {
+    fn default() -> Self {
+        Self(Arc::new([]))
+    }
+}
+
 /// The names that steps may use, by which sources and sinks are numbered.
 #[derive(Debug, Clone, Copy)]
 pub struct Names<'a> {

@@ -235,6 +235,7 @@ mod tests {
             resource: None,
             generation: 0,
             sources: Vec::new(),
+            steps: crate::pipeline::Steps::default(),
             sinks: Vec::new(),
             drain: Duration::ZERO,
             record_bytes_max: 1 << 20,

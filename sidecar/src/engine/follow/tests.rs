@@ -1,5 +1,6 @@
 use super::*;
 use crate::engine::batch::{Lane, LaneSettings};
+use crate::pipeline::{Run, Steps};
 use crate::sink::encode::Text;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ impl World {
         });
         Self {
             follow: Follow::new(1, Context::default(), known),
-            outlets: Outlets::new(vec![lane], usize::MAX),
+            outlets: Outlets::new(vec![lane], Run::new(&Steps::default(), 0), usize::MAX),
             now: Tick::ZERO,
             shipped: String::new(),
             reports: Vec::new(),

@@ -314,5 +314,5 @@ fn send(now: Tick, context: &Context, observed: Nanos, frame: &Frame<'_>, outlet
         stream: frame.stream,
         ..Record::new(observed, frame.body)
     };
-    outlets.record(now, context, &record);
+    outlets.record(now, context, record);
 }

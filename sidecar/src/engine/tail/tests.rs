@@ -1,5 +1,6 @@
 use super::*;
 use crate::engine::batch::{Lane, LaneSettings};
+use crate::pipeline::{Run, Steps};
 use crate::sink::encode::Text;
 use crate::sink::verdict::Verdict;
 use logship_crd::agent_config::Framing;
@@ -45,7 +46,7 @@ impl World {
         };
         Self {
             tail: Tail::new(0, settings, known),
-            outlets: Outlets::new(vec![lane], usize::MAX),
+            outlets: Outlets::new(vec![lane], Run::new(&Steps::default(), 0), usize::MAX),
             now: Tick::ZERO,
             next_id: 0,
             names: BTreeMap::new(),
