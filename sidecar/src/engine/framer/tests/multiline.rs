@@ -18,7 +18,7 @@ const PYTHON: [&str; 3] = [
 
 /// The records that lie in a file with a newline after each, and each once more in a container's file.
 fn check(multiline: &Option<Multiline>, records: &[&str]) {
-    let text: String = records.iter().map(|record| format!("{record}\n")).collect();
+    let text = text_of(records);
     let container: String = text.lines().map(|line| cri("stderr", "F", line)).collect();
     for (framing, text) in [(Framing::Lines, text), (Framing::Cri, container)] {
         for step in [1, 13, 10_000] {
@@ -77,9 +77,7 @@ fn record_of_too_many_bytes_is_cut_and_marked_and_the_next_is_intact() {
 
 #[test]
 fn trace_of_10_000_lines_is_one_record() {
-    let frames: String = (0..9_999)
-        .map(|number| format!("\tat a.B.c(B.java:{number})\n"))
-        .collect();
+    let frames = "\tat a.B.c(B.java:7)\n".repeat(9_999);
     let mut multiline = starting("^[^\t]");
     multiline.as_mut().unwrap().lines_max = 10_000;
     let mut run = large(Framing::Lines, multiline);
