@@ -54,12 +54,12 @@ pub(super) struct File {
     marked: FramePosition,
     settled: FramePosition,
     framer_settings: Arc<FramerSettings>,
-    /// Nothing was read of it since it was opened.
-    is_fresh: bool,
+    /// Where reading began when it was opened; none: it was truncated since.
+    opened_at: Option<u64>,
     /// The file whose open records this one has taken over.
     pub heir_of: Option<StreamId>,
-    /// Another file has taken over the open records, and has not handed them out.
-    pub is_lent: bool,
+    /// The file that has taken over the open records of this one, and has not handed them out.
+    lent_to: Option<StreamId>,
 }
 
 impl File {
@@ -90,9 +90,9 @@ impl File {
             marked: FramePosition::default(),
             settled: FramePosition::default(),
             framer_settings: framer.clone(),
-            is_fresh: true,
+            opened_at: Some(0),
             heir_of: None,
-            is_lent: false,
+            lent_to: None,
         }
     }
 
@@ -101,6 +101,7 @@ impl File {
         self.identity = look.identity;
         self.size = look.size;
         self.offset = at.offset;
+        self.opened_at = Some(at.offset);
         self.fingerprint = fingerprint;
         self.framer = Framer::new(self.framer_settings.clone(), at);
         self.marked = at;
@@ -161,7 +162,6 @@ impl File {
                 break;
             }
         }
-        self.is_fresh = false;
         self.changed_at = now;
         self.fingerprint.extend(self.offset, &chunk.bytes[..pushed]);
         self.offset += pushed as u64;
@@ -200,14 +200,14 @@ impl File {
         self.framer.inherit(&mut before.framer);
         if self.framer.holds_inheritance() {
             self.heir_of = Some(before.id);
-            before.is_lent = true;
+            before.lent_to = Some(self.id);
         }
     }
 
     /// Whether `heir`, of which nothing was read yet, may go on with records that are open here: it has the name that this file had.
     pub(super) fn bequeaths(&self, heir: &Self) -> bool {
         let had_name = self.name.strip_prefix(&heir.name);
-        heir.is_fresh
+        heir.opened_at == Some(heir.offset)
             && self.id != heir.id
             && self.stage == Stage::Rested
             && self.framer.is_open()
@@ -219,7 +219,7 @@ impl File {
 
     /// The records that another file had taken over were handed out.
     pub(super) fn take_back(&mut self, outlets: &mut Outlets) {
-        self.is_lent = false;
+        self.lent_to = None;
         self.mark(outlets);
     }
 
@@ -269,7 +269,8 @@ impl File {
 
     /// When it can be closed, or what is open in it can be sent because nothing more will come.
     fn done_at(&self) -> Option<Tick> {
-        let waits_for_others = self.is_lent || (!self.framer.is_open() && self.settled != self.marked);
+        let waits_for_others =
+            self.lent_to.is_some() || (!self.framer.is_open() && self.settled != self.marked);
         self.quiet_at()
             .filter(|_| self.stage == Stage::Rested && !waits_for_others)
     }
@@ -291,6 +292,7 @@ impl File {
         self.framer = fresh;
         self.epoch += 1;
         self.offset = 0;
+        self.opened_at = None;
         self.fingerprint = Fingerprint::default();
         self.marked = start;
         self.settled = start;
@@ -299,7 +301,7 @@ impl File {
 
     fn mark(&mut self, outlets: &mut Outlets) {
         let at = self.framer.position();
-        if at != self.marked && !self.is_lent {
+        if at != self.marked && self.lent_to.is_none() {
             self.marked = at;
             let epoch = self.epoch;
             outlets.mark(self.id, Position::File { epoch, at });
