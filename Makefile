@@ -1,4 +1,4 @@
-# The commands of this project. Each sets up what it needs: see tests/cluster/setup.
+# The commands of this project. Each sets up what it needs: see tests/cluster/setup and tests/peers/setup.
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast cluster-up cluster-down images
@@ -9,7 +9,7 @@ help: ## Show this list
 demo: ## From nothing to shipped logs: a local cluster, the operator, nginx pods; leaves the cluster up
 	@tests/cluster/demo
 
-test: test-fast ## Everything: test-fast, then the end-to-end tests on a real cluster
+test: test-fast ## Everything: test-fast, then the tests against real servers and on a real cluster
 	@tests/cluster/test
 
 test-fast: ## Formatting, lints, unit, golden and property tests; no cluster
