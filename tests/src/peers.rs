@@ -1,9 +1,10 @@
 //! Peers of the tests. Real servers that we did not write, each a process on loopback that ends with its handle: [`collector`],
-//! [`opensearch`], [`rsyslog`]. And what a test serves or drives itself: the client that sends real requests, and the HTTP sink that
+//! [`loki`], [`opensearch`], [`rsyslog`]. And what a test serves or drives itself: the client that sends real requests, and the HTTP sink that
 //! counts.
 
 pub mod client;
 pub mod collector;
+pub mod loki;
 pub mod opensearch;
 pub mod process;
 pub mod rsyslog;

@@ -4,12 +4,14 @@ use anyhow::Result;
 use axum::http::{Method, StatusCode};
 use logship_tests::peers::client::post;
 use logship_tests::peers::collector::{Collector, Received};
+use logship_tests::peers::loki::Loki;
 use logship_tests::peers::opensearch::OpenSearch;
 use logship_tests::peers::rsyslog::Rsyslog;
 use logship_tests::wait::{Look, PATIENCE, wait_for};
 use serde_json::json;
 use std::io::Write;
 use std::net::TcpStream;
+use std::time::SystemTime;
 
 /// What the Collector took, once it is `count` records.
 async fn received(collector: &Collector, count: usize) -> Result<Vec<Received>> {
@@ -73,6 +75,36 @@ async fn collector_takes_a_loki_push() -> Result<()> {
     let records = received(&collector, 1).await?;
     assert_eq!(records[0].body, "first");
     assert_eq!(records[0].attributes["app"], "web");
+    Ok(())
+}
+
+#[tokio::test]
+#[ignore = "Loki takes minutes to build: tests/peers/build loki, then cargo test … -- --ignored"]
+async fn loki_takes_a_push_and_refuses_a_line_of_tomorrow() -> Result<()> {
+    let loki = Loki::start().await?;
+    let now = SystemTime::UNIX_EPOCH.elapsed()?.as_nanos();
+    let push = |time: u128, line: &str| json!({"streams": [{"stream": {"app": "web"}, "values": [[time.to_string(), line, {"pod": "web-1"}]]}]});
+    let (status, answer) = loki.push(&push(now, "first")).await?;
+    assert_eq!(status, StatusCode::NO_CONTENT, "{answer}");
+    let (status, answer) = loki.push(&push(now + 86_400_000_000_000, "poison")).await?;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(answer.contains("timestamp too new"), "{answer}");
+
+    let entries = wait_for("the line can be queried", PATIENCE, async || {
+        let entries = loki.query("{app=\"web\"}").await?;
+        Ok(if entries.is_empty() {
+            Look::NotYet(entries)
+        } else {
+            Look::Done(entries)
+        })
+    })
+    .await?;
+    assert_eq!(entries.len(), 1);
+    assert_eq!(
+        (entries[0].line.as_str(), entries[0].timestamp.clone()),
+        ("first", now.to_string())
+    );
+    assert_eq!(entries[0].labels["pod"], "web-1");
     Ok(())
 }
 

@@ -74,7 +74,11 @@ impl Arrived {
     }
 }
 
-fn decoded<'a>(encoding: &str, payload: &'a [u8]) -> Result<Cow<'a, [u8]>> {
+/// A payload without its `Content-Encoding`.
+///
+/// # Errors
+/// When it is not encoded so.
+pub fn decoded<'a>(encoding: &str, payload: &'a [u8]) -> Result<Cow<'a, [u8]>> {
     let mut text = Vec::new();
     match encoding {
         "" | "identity" => return Ok(Cow::Borrowed(payload)),

@@ -51,6 +51,9 @@ struct Args {
     /// The Collector.
     #[arg(long)]
     collector: PathBuf,
+    /// Filebeat.
+    #[arg(long)]
+    filebeat: PathBuf,
     /// Core of the shippers.
     #[arg(long)]
     core: usize,
@@ -67,6 +70,7 @@ async fn main() -> Result<()> {
         programs: Programs {
             logship: args.logship.clone(),
             collector: args.collector.clone(),
+            filebeat: args.filebeat.clone(),
             core: args.core,
         },
         inputs: args.out.join("inputs"),

@@ -48,8 +48,11 @@ pub fn markdown(machine: &str, command: &str, lines: usize, figures: &Figures) -
     );
     text += &throughput_table(figures);
     text += "\n![lines per CPU second](throughput.svg)\n\n";
-    text += &at_rest_table(figures);
-    text += "\n![peak memory](memory.svg)\n\n## Configurations\n\n";
+    text += "\n![peak memory](memory.svg)\n\n";
+    if !figures.at_rest.is_empty() {
+        text += &at_rest_table(figures);
+    }
+    text += "\n## Configurations\n\n";
     let configured: Vec<String> = figures
         .throughput
         .iter()
@@ -68,8 +71,8 @@ pub fn markdown(machine: &str, command: &str, lines: usize, figures: &Figures) -
 /// Lines per CPU second and what goes with it.
 pub fn throughput_table(figures: &Figures) -> String {
     let mut text = String::from(
-        "| shipper | input | task | lines/CPU s | × Collector | × rsyslog | CPU s | wall s | peak RSS MiB | sent MB | of MB | repeated |\n\
-         | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+        "| shipper | input | task | lines/CPU s | × Collector | × Filebeat | × rsyslog | CPU s | wall s | peak RSS MiB | sent MB | of MB | repeated |\n\
+         | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
     );
     for (scenario, figure) in &figures.throughput {
         let ratio = |peer| {
@@ -78,12 +81,13 @@ pub fn throughput_table(figures: &Figures) -> String {
                 .map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"))
         };
         let row = format!(
-            "| {} | {} | {} | {:.0} | {} | {} | {:.2} | {:.2} | {:.1} | {:.1} | {:.1} | {} |\n",
+            "| {} | {} | {} | {:.0} | {} | {} | {} | {:.2} | {:.2} | {:.1} | {:.1} | {:.1} | {} |\n",
             scenario.shipper.name(),
             scenario.input.name(),
             scenario.task,
             figure.lines_per_cpu_second(),
             ratio(Shipper::Collector),
+            ratio(Shipper::Filebeat),
             ratio(Shipper::Rsyslog),
             figure.cpu.as_secs_f64(),
             figure.wall.as_secs_f64(),
@@ -172,7 +176,7 @@ mod tests {
         };
         let table = throughput_table(&figures);
         assert!(
-            table.contains("| 1000000 | 15.00 | – | 1.00 | 2.00 | 10.0 | 50.0 | 300.0 | 0 |"),
+            table.contains("| 1000000 | 15.00 | – | – | 1.00 | 2.00 | 10.0 | 50.0 | 300.0 | 0 |"),
             "{table}"
         );
     }

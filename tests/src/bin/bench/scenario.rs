@@ -15,6 +15,8 @@ pub enum Shipper {
     Logship,
     /// OpenTelemetry Collector with the filelog receiver.
     Collector,
+    /// Filebeat with filestream.
+    Filebeat,
     /// rsyslog with imfile.
     Rsyslog,
 }
@@ -25,6 +27,7 @@ impl Shipper {
         match self {
             Self::Logship => "logship",
             Self::Collector => "OpenTelemetry Collector 0.111",
+            Self::Filebeat => "Filebeat 7.17",
             Self::Rsyslog => "rsyslog",
         }
     }
@@ -66,9 +69,10 @@ macro_rules! scenario {
 
 /// In the order of the report. The first of a shipper is also its subject for everything but throughput.
 #[rustfmt::skip]
-pub const SCENARIOS: [Scenario; 6] = [
+pub const SCENARIOS: [Scenario; 7] = [
     scenario!(Logship, Cri, "lines → NDJSON over HTTP, gzip", Http, 1, "logship-http.json"),
     scenario!(Collector, Cri, "CRI → OTLP over HTTP, gzip", Http, 1, "collector-cri.yaml"),
+    scenario!(Filebeat, Cri, "CRI → Elasticsearch bulk, gzip", Http, 1, "filebeat-cri.yaml"),
     scenario!(Rsyslog, Cri, "lines → TCP, plain, not acknowledged", Lines, 1, "rsyslog-tcp.conf"),
     scenario!(Collector, CriJson, "CRI, JSON → OTLP over HTTP, gzip", Http, 2, "collector-cri-json.yaml"),
     scenario!(Logship, Nginx, "lines → NDJSON over HTTP, gzip", Http, 1, "logship-http.json"),
@@ -80,8 +84,10 @@ pub const SCENARIOS: [Scenario; 6] = [
 pub struct Programs {
     /// Release build of the sidecar.
     pub logship: PathBuf,
-    /// The Collector; none when only other shippers are measured.
+    /// The Collector.
     pub collector: PathBuf,
+    /// Filebeat.
+    pub filebeat: PathBuf,
     /// The core of the shipper.
     pub core: usize,
 }
@@ -124,6 +130,15 @@ impl Scenario {
             }
             Shipper::Collector => {
                 command.arg(&programs.collector).arg("--config").arg(file);
+            }
+            Shipper::Filebeat => {
+                command
+                    .arg(&programs.filebeat)
+                    .arg("--path.home")
+                    .arg(place)
+                    .arg("--path.data")
+                    .arg(state);
+                command.args(["-e", "--strict.perms=false", "-c"]).arg(file);
             }
             Shipper::Rsyslog => {
                 command
