@@ -190,6 +190,57 @@ async fn take_lines(mut connection: TcpStream, taken: Taken) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use logship_tests::peers::client::post;
+    use logship_tests::wait::{Look, PATIENCE, wait_for};
+    use tokio::io::AsyncWriteExt;
+
+    #[tokio::test]
+    async fn answers_as_each_protocol_wants_and_keeps_the_body() {
+        let sink = Sink::start(Wire::Http).await.unwrap();
+        for (path, expected) in [
+            ("/v1/logs", (StatusCode::OK, "")),
+            ("/loki/api/v1/push", (StatusCode::NO_CONTENT, "")),
+            (
+                "/_bulk?filter_path=errors",
+                (StatusCode::OK, r#"{"errors":false}"#),
+            ),
+            ("/logs", (StatusCode::NO_CONTENT, "")),
+        ] {
+            let url = format!("http://127.0.0.1:{}{path}", sink.port);
+            let (status, answer) = post(&url, "application/json", path).await.unwrap();
+            assert_eq!((status, answer.as_str()), expected, "{path}");
+            let payloads = sink.payloads();
+            assert_eq!(payloads.len(), 1);
+            assert_eq!(payloads[0].bytes, path);
+        }
+        assert_eq!(sink.quiet(), None);
+    }
+
+    #[tokio::test]
+    async fn a_line_that_arrives_in_two_parts_is_in_one_payload() {
+        let sink = Sink::start(Wire::Lines).await.unwrap();
+        let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, sink.port))
+            .await
+            .unwrap();
+        connection.write_all(b"one\ntw").await.unwrap();
+        let mut received = Vec::new();
+        let mut next = async |count: usize| {
+            wait_for("lines arrive", PATIENCE, async || {
+                received.extend(sink.payloads().into_iter().map(|payload| payload.bytes));
+                Ok(if received.len() == count {
+                    Look::Done(())
+                } else {
+                    Look::NotYet(received.len())
+                })
+            })
+            .await
+            .unwrap();
+        };
+        next(1).await;
+        connection.write_all(b"o\n").await.unwrap();
+        next(2).await;
+        assert_eq!(received, ["one\n", "two\n"]);
+    }
 
     #[test]
     fn a_bulk_is_answered_item_by_item() {
