@@ -66,20 +66,17 @@ struct Args {
 async fn main() -> Result<()> {
     let args = Args::parse();
     ensure!(args.repeat > 0 && args.lines > 0, "nothing to measure");
+    let inputs = args.out.join("inputs");
+    fs::create_dir_all(&inputs).with_context(|| format!("failed to create {}", inputs.display()))?;
     let bench = Bench {
         programs: Programs {
-            logship: args.logship.clone(),
-            collector: args.collector.clone(),
-            filebeat: args.filebeat.clone(),
+            logship: args.logship,
+            collector: args.collector,
+            filebeat: args.filebeat,
             core: args.core,
         },
-        inputs: args.out.join("inputs"),
+        inputs: inputs.canonicalize()?,
         lines: args.lines,
-    };
-    fs::create_dir_all(&bench.inputs).with_context(|| format!("failed to create {}", args.out.display()))?;
-    let bench = Bench {
-        inputs: bench.inputs.canonicalize()?,
-        ..bench
     };
     let chosen: Vec<&Scenario> = SCENARIOS
         .iter()

@@ -21,8 +21,9 @@ const QUIET: Duration = Duration::from_millis(500);
 const STALLED: Duration = Duration::from_secs(60);
 /// How long a shipper has nothing to do before its memory is read.
 const IDLE: Duration = Duration::from_secs(5);
-/// How long a paced writer writes before the clock starts, and while it runs.
+/// How long a paced writer writes before the clock starts.
 const PACED_WARM_UP: Duration = Duration::from_secs(3);
+/// How long it writes while the clock runs.
 const PACED: Duration = Duration::from_secs(20);
 /// Between two writes of a paced writer.
 const PACE: Duration = Duration::from_millis(10);
@@ -49,9 +50,9 @@ pub struct Throughput {
     pub lines: usize,
     /// Lines that arrived more than once.
     pub repeated: usize,
-    /// Bytes that were sent, and what they were before compression.
+    /// Bytes of the bodies as they were sent.
     pub sent_bytes: usize,
-    /// See [`Self::sent_bytes`].
+    /// What these bytes were before compression.
     pub decoded_bytes: usize,
     /// The most memory that the shipper had.
     pub rss_bytes_max: u64,
