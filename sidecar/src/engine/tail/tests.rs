@@ -1,3 +1,5 @@
+mod framing;
+
 use super::*;
 use crate::engine::batch::{Lane, LaneSettings};
 use crate::pipeline::{Run, Steps};
@@ -9,12 +11,18 @@ use std::sync::Arc;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
-fn lines() -> Arc<FramerSettings> {
-    Arc::new(FramerSettings {
-        framing: Framing::Lines,
-        multiline: None,
-        record_bytes_max: 1 << 20,
-    })
+fn settings(start_at: StartAt) -> TailSettings {
+    TailSettings {
+        scan_interval: INTERVAL,
+        start_at,
+        context: Context::default(),
+        framer: Arc::new(FramerSettings {
+            framing: Framing::Lines,
+            multiline: None,
+            record_bytes_max: 1 << 20,
+        }),
+        keep_open_records: false,
+    }
 }
 
 /// A directory in memory, followed for as long as there is something to do.
@@ -33,17 +41,14 @@ struct World {
 
 impl World {
     fn new(start_at: StartAt, known: Option<Vec<FilePosition>>) -> Self {
+        Self::with(settings(start_at), known)
+    }
+
+    fn with(settings: TailSettings, known: Option<Vec<FilePosition>>) -> Self {
         let lane = Lane::new(LaneSettings {
             age_max: Duration::ZERO,
             ..LaneSettings::of(Arc::new(Text))
         });
-        let settings = TailSettings {
-            scan_interval: INTERVAL,
-            start_at,
-            context: Context::default(),
-            framer: lines(),
-            keep_open_records: false,
-        };
         Self {
             tail: Tail::new(0, settings, known),
             outlets: Outlets::new(vec![lane], Run::new(&Steps::default(), 0), usize::MAX),
@@ -226,17 +231,7 @@ fn file_rewritten_with_as_many_bytes_is_noticed_at_its_next_change() {
 
 #[test]
 fn unreadable_directory_is_said_once() {
-    let mut tail = Tail::new(
-        0,
-        TailSettings {
-            scan_interval: INTERVAL,
-            start_at: StartAt::Beginning,
-            context: Context::default(),
-            framer: lines(),
-            keep_open_records: false,
-        },
-        None,
-    );
+    let mut tail = Tail::new(0, settings(StartAt::Beginning), None);
     assert!(tail.listing_failed(Tick::ZERO, "missing").is_some());
     assert!(tail.listing_failed(INTERVAL, "missing").is_none());
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::{Boundary, Multiline};
+use crate::sink::encode::Json;
 
 fn framed(framing: Framing, multiline: Option<Multiline>) -> TailSettings {
     TailSettings {
@@ -172,9 +173,8 @@ fn malformed_lines_are_counted_by_the_tail() {
 fn records_of_containers_are_sent_with_their_time_and_stream() {
     let mut world = containers(None);
     world.outlets.lanes[0] = Lane::new(LaneSettings {
-        format: Format::Json,
-        bytes_max: 1 << 20,
         age_max: Duration::ZERO,
+        ..LaneSettings::of(Arc::new(Json))
     });
     world.write("0.log", 1, &line("stderr", "F", "x"));
     world.run(INTERVAL);
