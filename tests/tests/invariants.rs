@@ -22,7 +22,7 @@ const IMPURE: [&str; 14] = [
 ];
 
 /// Files and folders (with all below) that are pure.
-const PURE: [&str; 19] = [
+const PURE: [&str; 21] = [
     "crd/src",
     "operator/src/inject.rs",
     "operator/src/inject",
@@ -39,6 +39,8 @@ const PURE: [&str; 19] = [
     "sidecar/src/engine.rs",
     "sidecar/src/engine",
     "sidecar/src/metrics.rs",
+    "sidecar/src/pipeline.rs",
+    "sidecar/src/pipeline",
     "sidecar/src/sink/encode.rs",
     "sidecar/src/sink/verdict.rs",
     "sidecar/src/source/container_output/pod.rs",
