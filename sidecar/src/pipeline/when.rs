@@ -2,8 +2,8 @@
 //!
 //! A maintained crate reads the text; what it read is translated once into a small tree of our own ([`expression`]), because
 //! evaluation stands on the path of every record and must build nothing there: no map of variables, no copy of the body.
-//! `status >= 500 && !path.startsWith("/healthz")` takes 18 ns of a core against 1100 ns of the crate's own interpreter with
-//! the same variables (`measure_against_the_interpreter` in the tests).
+//! `status >= 500 && !path.startsWith('/healthz')` takes 41 ns, against 395 ns of the crate's own interpreter once the variables
+//! are there and 14 us for making them of each record (release build, `measure_against_the_interpreter` in the tests).
 //!
 //! Guarantees: the semantics are CEL's, a property test compares them with that interpreter. A missing field, a wrong type, an
 //! overflow or a division by zero has no value ([`Undefined`]); `&&` and `||` absorb that where the other side decides. The
