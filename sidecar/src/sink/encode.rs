@@ -92,6 +92,7 @@ impl Batch {
     }
 
     /// The records from number `from` to before number `to`; at least one.
+    #[must_use]
     pub fn slice(&self, from: usize, to: usize) -> Self {
         let start = from.checked_sub(1).map_or(0, |before| self.ends[before]);
         let ends = &self.ends[from..to];
@@ -111,6 +112,7 @@ impl Batch {
     }
 
     /// These records alone, by ascending number; none if there is no number.
+    #[must_use]
     pub fn select(&self, numbers: &[usize]) -> Option<Self> {
         let mut pieces = numbers.iter().map(|&number| self.slice(number, number + 1));
         let mut selected = Gathered::default();

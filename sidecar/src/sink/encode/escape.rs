@@ -68,7 +68,7 @@ fn plain_bytes(bytes: &[u8]) -> usize {
 /// Whether the byte does not stand for itself. As a signed number, what is not ASCII is below the blank as well.
 #[inline]
 fn is_special(byte: u8) -> bool {
-    (byte.cast_signed() < 0x20) | (byte == b'"') | (byte == b'\\')
+    byte.cast_signed() < 0x20 || byte == b'"' || byte == b'\\'
 }
 
 fn escape(byte: u8, out: &mut Vec<u8>) {
