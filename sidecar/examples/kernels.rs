@@ -25,10 +25,10 @@ const KERNELS: &[(&str, Kernel)] = &[
     ("otlp_encode_fields", |count| encode(&otlp(), true, count)),
     ("otlp_request", |count| request(&otlp(), count)),
     ("elasticsearch_encode", |count| {
-        encode(&Elasticsearch, false, count)
+        encode(&Elasticsearch, false, count);
     }),
     ("elasticsearch_encode_fields", |count| {
-        encode(&Elasticsearch, true, count)
+        encode(&Elasticsearch, true, count);
     }),
     ("json_encode", |count| encode(&Json, false, count)),
     ("json_encode_fields", |count| encode(&Json, true, count)),

@@ -216,7 +216,35 @@ fn expected_text(bytes: &[u8]) -> Any {
     }
 }
 
+/// The records of each resource, of several requests one after the other.
+fn by_resource(otlp: &Otlp, batches: &[Batch]) -> BTreeMap<String, Vec<LogRecord>> {
+    let mut records: BTreeMap<String, Vec<LogRecord>> = BTreeMap::new();
+    for resource_logs in batches
+        .iter()
+        .flat_map(|batch| decoded(otlp, batch).resource_logs)
+    {
+        let scope_logs = resource_logs.scope_logs.into_iter();
+        let found = scope_logs.flat_map(|scope_logs| scope_logs.log_records);
+        records
+            .entry(format!("{:?}", resource_logs.resource))
+            .or_default()
+            .extend(found);
+    }
+    records
+}
+
 proptest! {
+    /// What is split arrives as what is whole.
+    #[test]
+    fn halves_of_a_batch_are_the_whole(records in proptest::collection::vec((0usize..3, any_record()), 2..20), cut in 1usize..20) {
+        let otlp = otlp(&[]);
+        let streams = ["a", "b", "c"].map(|source| Labels { source: source.to_owned(), ..Labels::default() });
+        let batch = batch(&otlp, &streams, &records);
+        let cut = cut.min(records.len() - 1);
+        let halves = [batch.slice(0, cut), batch.slice(cut, records.len())];
+        prop_assert_eq!(by_resource(&otlp, &halves), by_resource(&otlp, &[batch]));
+    }
+
     /// A receiver reads the records that were written, in the order of their stream, byte for byte as its own library writes them.
     #[test]
     fn records_are_read_as_they_were_written(records in proptest::collection::vec((0usize..3, any_record()), 1..20)) {
