@@ -90,9 +90,14 @@ pub const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// Where [`SECRETS_VOLUME`] is mounted: a folder for each Secret, a file for each of its keys that is referred to.
 pub const SECRETS_PATH: &str = "/etc/logship/secrets";
 
+/// The file in [`SECRETS_VOLUME`] that holds the `key` of `secret`.
+pub fn secret_file(secret: &str, key: &str) -> String {
+    format!("{secret}/{key}")
+}
+
 /// Where the sidecar finds the `key` of `secret`.
 pub fn secret_path(secret: &str, key: &str) -> String {
-    format!("{SECRETS_PATH}/{secret}/{key}")
+    format!("{SECRETS_PATH}/{}", secret_file(secret, key))
 }
 
 /// Where the sidecar sees the volume of the files source `source` of the resource `shipping`.

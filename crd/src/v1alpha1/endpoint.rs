@@ -20,7 +20,7 @@ const KEY: &str = "^[-_A-Za-z0-9][-._A-Za-z0-9]*$";
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.tls) || !isURL(self.url) || url(self.url).getScheme() == 'https'").message("tls: is for https:// only; write https:// in url, or leave tls out"))]
 pub struct Endpoint {
-    /// `http://` or `https://` URL of the server, without credentials. Where it has no path, that of the protocol is added.
+    /// `http://` or `https://` URL of the server, without credentials.
     #[schemars(length(min = 1, max = 2048))]
     #[x_kube(validation = Rule::new("isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHost() != ''").message("url: must be an absolute http:// or https:// URL"))]
     #[x_kube(validation = Rule::new("!self.matches('^[^/]*//[^/?#]*@')").message("url: must not hold a user name or a password; put them into a Secret and name it in auth.basic"))]
@@ -162,7 +162,10 @@ pub struct Tls {
     pub certificate: Option<ClientCertificate>,
     /// The name that the server's certificate must have, where it is not the host of the URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253), regex(pattern = "^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = "^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$")
+    )]
     pub server_name: Option<String>,
     /// Takes any certificate: whoever sits between the pod and the server can read and change the records.
     #[serde(default)]

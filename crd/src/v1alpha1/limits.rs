@@ -20,7 +20,7 @@ pub struct LimitsSpec {
     pub in_flight_bytes: String,
     /// Log files that are open at once; more are read in turns.
     #[serde(default = "LimitsSpec::default_open_files")]
-    #[schemars(range(min = 1, max = 100_000))]
+    #[schemars(range(min = 1, max = 100_000), extend("format" = "int32"))]
     pub open_files: u32,
     /// Bytes of the dead-letter file of each sink, on the state volume; beyond it, refused records are dropped. `0` keeps none.
     #[serde(default = "LimitsSpec::default_dead_letter_bytes")]

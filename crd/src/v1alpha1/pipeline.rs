@@ -144,11 +144,11 @@ pub struct SampleStep {
 #[serde(rename_all = "camelCase")]
 pub struct RateLimitStep {
     /// Records a second, in each pod.
-    #[schemars(range(min = 1, max = 10_000_000))]
+    #[schemars(range(min = 1, max = 10_000_000), extend("format" = "int32"))]
     pub per_second: u32,
     /// Records at once after a pause. Without it, as many as in one second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 10_000_000))]
+    #[schemars(range(min = 1, max = 10_000_000), extend("format" = "int32"))]
     pub burst: Option<u32>,
     /// Condition in CEL: only these records are limited, all others are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -156,14 +156,13 @@ pub struct RateLimitStep {
     pub when: Option<String>,
 }
 
-/// Sets fields.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
+/// Sets fields. The schema cannot look into values of several types, so names and values are checked by the operator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SetStep {
     /// Texts, numbers and truth values by the name of the field, 1 to 32. A text that begins with `=` is an expression in CEL,
     /// for example `=duration * 1000.0`.
     #[schemars(extend("minProperties" = 1, "maxProperties" = 32, "additionalProperties" = {"x-kubernetes-preserve-unknown-fields": true}))]
-    #[x_kube(validation = Rule::new("self.all(name, name.size() > 0 && name.size() <= 256)").message("set.fields: names have 1 to 256 characters"))]
     pub fields: BTreeMap<String, Value>,
     /// Condition in CEL: only in these records.
     #[serde(default, skip_serializing_if = "Option::is_none")]

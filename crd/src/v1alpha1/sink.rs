@@ -37,13 +37,15 @@ pub struct Sink {
     /// An HTTP endpoint that takes newline-delimited JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpSink>,
-    /// Grafana Loki.
+    /// Grafana Loki, by its push API; `/loki/api/v1/push` is added to a URL without a path. The labels of a stream are namespace,
+    /// pod, container and source, and those named here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loki: Option<LokiSink>,
-    /// A receiver of the OpenTelemetry protocol, for example an OpenTelemetry Collector.
+    /// A receiver of the OpenTelemetry protocol, for example an OpenTelemetry Collector. Over HTTP, `/v1/logs` is added to a URL
+    /// without a path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub otlp: Option<OtlpSink>,
-    /// Elasticsearch or OpenSearch.
+    /// Elasticsearch or OpenSearch, by `_bulk` with `create`, which data streams and indices take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elasticsearch: Option<ElasticsearchSink>,
     /// How records are gathered before they are sent.
@@ -100,7 +102,7 @@ pub struct BatchSpec {
     /// Batches that are on their way at once. With more than one, a batch that is repeated may arrive after its successor.
     /// Sinks `stdout` and `file` always have one.
     #[serde(default = "BatchSpec::default_in_flight")]
-    #[schemars(range(min = 1, max = 32))]
+    #[schemars(range(min = 1, max = 32), extend("format" = "int32"))]
     pub in_flight: u32,
 }
 

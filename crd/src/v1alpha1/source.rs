@@ -113,7 +113,7 @@ pub struct Multiline {
     pub end: Option<String>,
     /// A record has at most so many lines; the next line begins another.
     #[serde(default = "Multiline::default_max_lines")]
-    #[schemars(range(min = 1, max = 1_000_000))]
+    #[schemars(range(min = 1, max = 1_000_000), extend("format" = "int32"))]
     pub max_lines: u32,
     /// Time without a further line after which a record is complete, for example `2s`.
     #[serde(default = "Multiline::default_timeout")]

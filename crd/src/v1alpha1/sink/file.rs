@@ -67,7 +67,7 @@ pub struct Rotation {
     pub max_age: Option<String>,
     /// Renamed files that are kept: `<path>.1` is the youngest.
     #[serde(default = "Rotation::default_keep")]
-    #[schemars(range(min = 0, max = 1000))]
+    #[schemars(range(min = 0, max = 1000), extend("format" = "int32"))]
     pub keep: u32,
 }
 

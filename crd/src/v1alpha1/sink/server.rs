@@ -18,12 +18,11 @@ pub struct HttpSink {
     pub compression: Compression,
 }
 
-/// Grafana Loki, by its push API (protobuf and snappy). The labels of a stream are namespace, pod, container and source, and
-/// those named here.
+/// Grafana Loki, by its push API: protobuf and snappy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LokiSink {
-    /// Where it is; `/loki/api/v1/push` is added to a URL without a path.
+    /// Where it is.
     #[serde(flatten)]
     pub endpoint: Endpoint,
     /// The tenant: `X-Scope-OrgID`.
@@ -50,7 +49,7 @@ impl LokiSink {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OtlpSink {
-    /// Where it is; for `http`, `/v1/logs` is added to a URL without a path.
+    /// Where it is.
     #[serde(flatten)]
     pub endpoint: Endpoint,
     /// How it is spoken: `http` (protobuf, usually port 4318) or `grpc` (usually port 4317).
@@ -77,7 +76,7 @@ pub enum OtlpProtocol {
     Grpc,
 }
 
-/// Elasticsearch or OpenSearch: `_bulk` with `create`, for data streams and indices.
+/// Elasticsearch or OpenSearch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ElasticsearchSink {
