@@ -82,44 +82,31 @@ fn batch(field: &str, batch: &v1::BatchSpec, report: &mut Report) -> Option<agen
 fn kind(field: &str, sink: &v1::Sink, report: &mut Report) -> Option<agent::SinkKind> {
     use agent::SinkKind::{Elasticsearch, File, Http, Loki, Otlp, Stdout};
     let mut kinds = Vec::new();
-    kinds.extend(sink.stdout.as_ref().map(|sink| Some(Stdout(stdout(sink)))));
     let at = |kind: &str| format!("{field}.{kind}");
-    kinds.extend(
-        sink.file
-            .as_ref()
-            .map(|sink| file(&at("file"), sink, report).map(File)),
-    );
-    kinds.extend(
-        sink.http
-            .as_ref()
-            .map(|sink| http(&at("http"), sink, report).map(Http)),
-    );
-    kinds.extend(
-        sink.loki
-            .as_ref()
-            .map(|sink| loki(&at("loki"), sink, report).map(Loki)),
-    );
-    kinds.extend(
-        sink.otlp
-            .as_ref()
-            .map(|sink| otlp(&at("otlp"), sink, report).map(Otlp)),
-    );
-    kinds.extend(
-        sink.elasticsearch
-            .as_ref()
-            .map(|sink| elasticsearch(&at("elasticsearch"), sink, report).map(Elasticsearch)),
-    );
-    match (kinds.pop(), kinds.is_empty()) {
-        (Some(kind), true) => kind,
-        _ => {
-            report.add(
-                field,
-                &sink.name,
-                "give it exactly one kind: stdout, file, http, loki, otlp or elasticsearch",
-            );
-            None
-        }
+    if let Some(sink) = &sink.stdout {
+        kinds.push(Some(Stdout(stdout(sink))));
     }
+    if let Some(sink) = &sink.file {
+        kinds.push(file(&at("file"), sink, report).map(File));
+    }
+    if let Some(sink) = &sink.http {
+        kinds.push(http(&at("http"), sink, report).map(Http));
+    }
+    if let Some(sink) = &sink.loki {
+        kinds.push(loki(&at("loki"), sink, report).map(Loki));
+    }
+    if let Some(sink) = &sink.otlp {
+        kinds.push(otlp(&at("otlp"), sink, report).map(Otlp));
+    }
+    if let Some(sink) = &sink.elasticsearch {
+        kinds.push(elasticsearch(&at("elasticsearch"), sink, report).map(Elasticsearch));
+    }
+    if let (Some(kind), true) = (kinds.pop(), kinds.is_empty()) {
+        return kind;
+    }
+    let remedy = "give it exactly one kind: stdout, file, http, loki, otlp or elasticsearch";
+    report.add(field, &sink.name, remedy);
+    None
 }
 
 fn stdout(sink: &v1::StdoutSink) -> agent::StdoutSink {

@@ -4,7 +4,7 @@ use super::{check, spec};
 use crate::controller::validate::validate;
 use serde_json::{Value, json};
 
-fn with(steps: &Value) -> impl FnOnce(&mut Value) {
+fn with(steps: &Value) -> impl FnOnce(&mut Value) + use<> {
     let steps = steps.clone();
     move |spec| spec["pipeline"] = steps
 }

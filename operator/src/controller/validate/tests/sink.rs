@@ -5,7 +5,7 @@ use crate::controller::validate::validate;
 use serde_json::{Value, json};
 
 /// The last of the sinks, with other settings of its kind.
-fn with(kind: &str, settings: &Value) -> impl FnOnce(&mut Value) {
+fn with(kind: &str, settings: &Value) -> impl FnOnce(&mut Value) + use<> {
     let sink = json!({"name": "hub", kind: settings});
     move |spec| spec["sinks"][2] = sink
 }
