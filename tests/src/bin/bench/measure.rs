@@ -76,7 +76,7 @@ impl Run {
         let place = tempfile::tempdir()?;
         let command = scenario.command(&bench.programs, place.path(), directory, port)?;
         let started = Instant::now();
-        let process = Process::start(scenario.shipper.name(), place, command)?;
+        let process = Process::start(scenario.shipper.name(), place, &command)?;
         Ok(Self { process, started })
     }
 
