@@ -78,7 +78,7 @@ impl Collector {
         fs::write(&file, configuration(&ports, &output))?;
         let mut command = Command::new(built("otelcol")?.join("otelcol"));
         command.arg("--config").arg(file);
-        let process = Process::start("the Collector", directory, command)?;
+        let process = Process::start("the Collector", directory, &command)?;
         let mut collector = Self {
             ports,
             process,
