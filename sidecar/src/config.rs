@@ -140,6 +140,8 @@ pub enum Boundary {
 pub struct Sink {
     /// Unique in its pipeline.
     pub name: String,
+    /// It gets a line of counts at this interval instead of the records.
+    pub summary: Option<Duration>,
     /// How its records are encoded and gathered.
     pub lane: LaneSettings,
     /// What kind, with its settings.

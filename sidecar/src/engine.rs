@@ -16,6 +16,7 @@ pub mod report;
 pub mod resume;
 pub mod retry;
 pub mod status;
+pub mod summary;
 pub mod tail;
 
 use self::batch::{BatchId, Lane, Rejected};
@@ -153,6 +154,7 @@ pub struct Engine {
     next_id: StreamId,
     random: fastrand::Rng,
     record_bytes_max: usize,
+    persistent: bool,
     /// Whether positions changed since the last save; none: nothing is ever saved.
     unsaved: Option<bool>,
     next_save: Tick,
@@ -202,6 +204,7 @@ impl Engine {
             next_id: 0,
             random: fastrand::Rng::with_seed(seed),
             record_bytes_max: pipeline.record_bytes_max,
+            persistent,
             unsaved: persistent.then_some(false),
             next_save: Tick::ZERO,
             drain_time: pipeline.drain,
@@ -210,6 +213,16 @@ impl Engine {
             last_look: None,
             finished: false,
         };
+        for (number, sink) in pipeline.sinks.iter().enumerate() {
+            if let Some(interval) = sink.summary {
+                let known = checkpoint
+                    .as_ref()
+                    .and_then(|known| known.summaries.get(&sink.name));
+                engine
+                    .outlets
+                    .summarise_sink(number, interval, known.cloned().unwrap_or_default());
+            }
+        }
         for (number, source) in pipeline.sources.iter().enumerate() {
             let labels = Labels {
                 source: source.name.clone(),
@@ -302,6 +315,7 @@ impl Engine {
         if self.last_look.is_some_and(|at| at <= now) {
             self.drain_files(now);
         }
+        self.outlets.summarise(now, false);
         let output = self
             .todo
             .pop_front()
@@ -325,10 +339,12 @@ impl Engine {
         let streams = self.streams.iter().filter_map(|source| source.follow.deadline());
         let lanes = self.outlets.lanes.iter().filter_map(Lane::deadline);
         let save = (self.unsaved == Some(true)).then_some(self.next_save);
+        let summaries = self.outlets.deadline();
         files
             .chain(streams)
             .chain(lanes)
             .chain(save)
+            .chain(summaries)
             .chain(self.last_look)
             .chain(self.drain_until)
             .min()
@@ -479,6 +495,10 @@ impl Engine {
         if !drained && now < until {
             return None;
         }
+        if drained && !self.persistent && self.outlets.summarise(now, true) {
+            // Nobody would go on counting.
+            return self.next_send(now);
+        }
         if self.unsaved == Some(true) {
             // Once: a full volume must not keep the process.
             self.unsaved = None;
@@ -489,6 +509,9 @@ impl Engine {
     }
 
     fn take_positions(&mut self) {
+        if self.outlets.summary_acknowledged() {
+            self.unsaved = self.unsaved.map(|_| true);
+        }
         while let Some((stream, position)) = self.outlets.reached() {
             self.unsaved = self.unsaved.map(|_| true);
             if let Some(source) = self
@@ -518,6 +541,9 @@ impl Engine {
                 .entry(name.clone())
                 .or_default()
                 .extend(follow.positions());
+        }
+        for (sink, counts) in self.outlets.summaries() {
+            checkpoint.summaries.insert(self.sink_names[sink].clone(), counts);
         }
         checkpoint
     }

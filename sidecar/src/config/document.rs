@@ -12,7 +12,7 @@ use crate::engine::batch::LaneSettings;
 use crate::pipeline::when::When;
 use crate::pipeline::{Names, Steps};
 use crate::sink::encode::{Elasticsearch, Encode, Json, Loki, Otlp};
-use logship_crd::agent_config::{self, AgentConfig, FileSink, FilesSource};
+use logship_crd::agent_config::{self, AgentConfig, FileSink, FilesSource, Format};
 use logship_crd::names;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,6 +21,7 @@ use std::time::Duration;
 
 /// Batches are kept in memory, so no document may ask for more than this.
 const BATCH_BYTES_MAX: u64 = 16 << 20;
+const SUMMARY_INTERVAL_MS_MIN: u64 = 1000;
 /// Every rotation renames each of them.
 const FILES_KEPT_MAX: u32 = 1000;
 
@@ -250,10 +251,17 @@ fn sink(place: &str, sink: agent_config::Sink, state: &Path, mistakes: &mut Vec<
         ));
     }
     let batch_bytes = batch_bytes(place, batch.max_bytes, mistakes);
+    let summary = self::summary(place, &kind, mistakes);
     let (encoder, kind): (Arc<dyn Encode>, SinkKind) = match kind {
         agent_config::SinkKind::Stdout(stdout) => (textual(stdout.format), SinkKind::Stdout),
         agent_config::SinkKind::File(file) => {
-            (textual(file.format), self::file(place, file, state, mistakes))
+            // The line of a summary is JSON already.
+            let format = if summary.is_some() {
+                Format::Text
+            } else {
+                file.format
+            };
+            (textual(format), self::file(place, file, state, mistakes))
         }
         agent_config::SinkKind::Http(http) => (
             Arc::new(Json),
@@ -287,7 +295,31 @@ fn sink(place: &str, sink: agent_config::Sink, state: &Path, mistakes: &mut Vec<
         when_full,
         when: self::when(&format!("{place}.when"), when, mistakes),
     };
-    Some(Sink { name, lane, kind })
+    Some(Sink {
+        name,
+        summary,
+        lane,
+        kind,
+    })
+}
+
+fn summary(place: &str, kind: &agent_config::SinkKind, mistakes: &mut Vec<Mistake>) -> Option<Duration> {
+    let agent_config::SinkKind::File(FileSink {
+        summary: Some(summary),
+        ..
+    }) = kind
+    else {
+        return None;
+    };
+    if summary.interval_ms < SUMMARY_INTERVAL_MS_MIN {
+        mistakes.push(invalid(
+            format!("{place}.file.summary.intervalMs"),
+            &summary.interval_ms,
+            "out of bounds",
+            "write at least 1000",
+        ));
+    }
+    Some(Duration::from_millis(summary.interval_ms))
 }
 
 fn when(place: &str, text: Option<String>, mistakes: &mut Vec<Mistake>) -> Option<Arc<When>> {

@@ -39,6 +39,7 @@ pub fn from_environment(environment: &Environment) -> Result<Config, Mistakes> {
     };
     let sink = Sink {
         name: "stdout".to_owned(),
+        summary: None,
         lane: LaneSettings {
             bytes_max: BATCH_BYTES,
             age_max: BATCH_AGE,

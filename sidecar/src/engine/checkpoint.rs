@@ -4,6 +4,7 @@
 //! sets it aside and starts from the beginning, because duplicates are better than loss.
 
 use super::framer::{Encoding, FramePosition, StreamPositions};
+use super::summary::Counts;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -22,6 +23,9 @@ pub struct Checkpoint {
     pub files: BTreeMap<String, Vec<FilePosition>>,
     /// Container output sources by name, then by container.
     pub containers: BTreeMap<String, BTreeMap<String, ContainerPosition>>,
+    /// What sinks that get summaries have counted and not written, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub summaries: BTreeMap<String, Counts>,
 }
 
 /// Position in a file.
@@ -141,6 +145,7 @@ impl Checkpoint {
             resource,
             files: BTreeMap::new(),
             containers: BTreeMap::new(),
+            summaries: BTreeMap::new(),
         }
     }
 

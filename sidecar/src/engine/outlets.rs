@@ -4,11 +4,13 @@ use super::Tick;
 use super::batch::Lane;
 use super::framer::FramePosition;
 use super::resume::LineKey;
+use super::summary::{Counts, Summary};
 use crate::pipeline::alert::Alert;
 use crate::pipeline::{Origin, Outcome, Run};
 use crate::record::{Fields, Labels, Record};
 use crate::sink::encode::Common;
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// A file or a container's output within one pipeline.
 pub type StreamId = u64;
@@ -45,6 +47,8 @@ pub struct Context {
 pub struct Outlets {
     /// One for each sink.
     pub lanes: Vec<Lane>,
+    /// One for each sink; none: it gets the records themselves.
+    summaries: Vec<Option<Summary>>,
     /// Bytes of all lanes together, beyond which nothing is read.
     bytes_max: usize,
     steps: Run,
@@ -61,6 +65,7 @@ impl Outlets {
     /// Empty queues.
     pub fn new(lanes: Vec<Lane>, steps: Run, bytes_max: usize) -> Self {
         Self {
+            summaries: lanes.iter().map(|_| None).collect(),
             lanes,
             bytes_max,
             steps,
@@ -70,6 +75,11 @@ impl Outlets {
             newest: 0,
             marks: VecDeque::new(),
         }
+    }
+
+    /// Sink number `sink` gets counts instead of records, which go on from those of the last run.
+    pub fn summarise_sink(&mut self, sink: usize, interval: Duration, known: Counts) {
+        self.summaries[sink] = Some(Summary::new(interval, known));
     }
 
     /// Sequence number of the newest record.
@@ -125,11 +135,62 @@ impl Outlets {
     }
 
     fn hand_out(&mut self, now: Tick, context: &Context, record: &Record<'_>) {
-        for (lane, common) in self.lanes.iter_mut().zip(&context.commons) {
-            if lane.wants(record, &context.labels) {
-                lane.append(now, common, record, self.newest);
+        let sinks = self
+            .lanes
+            .iter_mut()
+            .zip(&mut self.summaries)
+            .zip(&context.commons);
+        for ((lane, summary), common) in sinks {
+            if !lane.wants(record, &context.labels) {
+                continue;
+            }
+            match summary {
+                Some(summary) => summary.count(now, record),
+                None => lane.append(now, common, record, self.newest),
             }
         }
+    }
+
+    /// Hands the lines of summaries that are due to their sinks; `flush` does not wait. Whether there was one.
+    pub fn summarise(&mut self, now: Tick, flush: bool) -> bool {
+        let mut any = false;
+        for (lane, summary) in self.lanes.iter_mut().zip(&mut self.summaries) {
+            let sequence = self.newest + 1;
+            let line = summary
+                .as_mut()
+                .and_then(|summary| summary.poll(now, sequence, flush));
+            if let Some(line) = line {
+                self.newest = sequence;
+                let common = lane.prepare(&Labels::default());
+                lane.append(now, &common, &Record::new(0, &line), sequence);
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// When [`Outlets::summarise`] has something to do.
+    pub fn deadline(&self) -> Option<Tick> {
+        self.summaries
+            .iter()
+            .flatten()
+            .filter_map(Summary::deadline)
+            .min()
+    }
+
+    /// What the summaries of a restart have to go on from, by number of the sink.
+    pub fn summaries(&self) -> impl Iterator<Item = (usize, Counts)> {
+        let summaries = self.summaries.iter().enumerate();
+        summaries.filter_map(|(sink, summary)| Some((sink, summary.as_ref()?.counts())))
+    }
+
+    /// Whether a summary's line was acknowledged since the last call.
+    pub fn summary_acknowledged(&mut self) -> bool {
+        let newest = self.newest;
+        let sinks = self.lanes.iter().zip(&mut self.summaries);
+        sinks
+            .filter_map(|(lane, summary)| Some(summary.as_mut()?.acknowledged(lane.acknowledged(newest))))
+            .fold(false, |any, acknowledged| any | acknowledged)
     }
 
     /// An alert is a record of its own to the sinks that it names.
@@ -161,6 +222,9 @@ impl Outlets {
     /// Notes where `stream` is when all records so far are settled.
     pub fn mark(&mut self, stream: StreamId, position: Position) {
         self.marks.push_back((self.newest, stream, position));
+        for summary in self.summaries.iter_mut().flatten() {
+            summary.mark(self.newest);
+        }
     }
 
     /// The next position that every sink has settled.
@@ -174,6 +238,9 @@ impl Outlets {
         let (sequence, stream, position) = *self.marks.front()?;
         (sequence <= settled).then(|| {
             self.marks.pop_front();
+            for summary in self.summaries.iter_mut().flatten() {
+                summary.settle(sequence);
+            }
             (stream, position)
         })
     }

@@ -468,3 +468,40 @@ fn https_endpoint_is_trusted_by_the_given_authority_only() {
     });
     assert_eq!(running.terminate(), Some(0));
 }
+
+#[test]
+fn summary_counts_by_severity_and_a_restart_counts_nothing_twice() {
+    let place = Place::new();
+    let sinks = serde_json::json!([{"name": "summary", "file": {"path": "summary.ndjson", "summary": {"intervalMs": 1000}}}]);
+    let start = || {
+        let mut command = place.by_document(&sinks);
+        let path = place.path("config/shop.json");
+        let mut document: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        document["pipeline"] = serde_json::json!([{"severity": {}}]);
+        std::fs::write(&path, document.to_string()).unwrap();
+        Running::start(&mut command)
+    };
+    let lines = || -> Vec<Value> {
+        let text = std::fs::read_to_string(place.path("state/summary.ndjson")).unwrap_or_default();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    };
+    let total = |severity: &str| -> u64 {
+        let counts = lines().into_iter();
+        counts
+            .filter_map(|line| line["severities"][severity].as_u64())
+            .sum()
+    };
+    place.append("a.log", "ERROR one\nINFO two\n");
+    let running = start();
+    eventually("a first line", || (total("ERROR") == 1).then_some(()));
+    place.append("a.log", "ERROR three\nINFO four\n");
+    assert_eq!(running.terminate(), Some(0));
+    let running = start();
+    eventually("every record once", || {
+        (total("ERROR") == 2 && total("INFO") == 2).then_some(())
+    });
+    assert_eq!(running.terminate(), Some(0));
+    assert_eq!((total("ERROR"), total("INFO")), (2, 2));
+}
