@@ -196,10 +196,11 @@ pub fn exists(path: &Path) -> Option<()> {
     path.exists().then_some(())
 }
 
-/// A port that was free a moment ago, for a process that is told its port.
+/// A port that was free a moment ago, for a process that is told its port. Not one that the kernel gives to whoever connects.
 pub fn free_port() -> u16 {
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    free.local_addr().unwrap().port()
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(10_000..32_000)).take(100);
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    ports.find(is_free).unwrap()
 }
 
 /// The answer of the administration, head and body, once it listens.
