@@ -3,15 +3,18 @@
 
 mod api;
 mod receiver;
+mod scripted;
 mod server;
+mod sinks;
 mod support;
 mod tls;
 
 use receiver::Receiver;
 use serde_json::{Value, json};
-use std::io::{Read, Write};
-use std::net::{Ipv6Addr, TcpListener, TcpStream};
-use support::{Place, Running, all_there, document, eventually, exists, finish, numbered};
+use std::net::{Ipv6Addr, TcpListener};
+use support::{
+    Place, Running, all_there, ask_admin, document, eventually, exists, finish, free_port, numbered,
+};
 
 fn http_sink(url: &str, compression: &str) -> Value {
     json!([{"name": "bus", "batch": {"maxBytes": 4096, "maxAgeMs": 50},
@@ -402,24 +405,11 @@ fn check_accepts_a_good_document_and_places_the_mistakes_of_a_bad_one() {
     );
 }
 
-/// The answer of the administration, head and body, once it listens.
-fn ask_admin(port: u16, path: &str) -> String {
-    let mut stream = eventually("the administration listens", || {
-        TcpStream::connect(("127.0.0.1", port)).ok()
-    });
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
-
 #[test]
 fn administration_tells_health_metrics_and_status() {
     let place = Place::new();
     place.append("a.log", "x\n");
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
+    let port = free_port();
     let running = Running::start(&mut place.by_environment_with_admin(port));
     place.wait_for_lines(1);
     for (path, status, part) in [

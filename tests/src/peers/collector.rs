@@ -140,6 +140,7 @@ receivers:
   loki:
     protocols:
       http: {{endpoint: '127.0.0.1:{loki}'}}
+    use_incoming_timestamp: true
   splunk_hec:
     endpoint: 127.0.0.1:{splunk_hec}
     ack: {{extension: ack}}

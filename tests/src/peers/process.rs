@@ -156,13 +156,16 @@ fn end(child: &mut Child) {
     child.wait().ok();
 }
 
-/// A TCP port of the loopback address that was free a moment ago, for a program that cannot choose one itself.
+/// A TCP port of the loopback address that was free a moment ago, for a program that cannot choose one itself. Not one of those that
+/// the kernel gives to whoever connects or asks for any port (`ip_local_port_range`): it could be gone before the program listens.
 ///
 /// # Errors
 /// When there is none.
 pub fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("failed to find a free port")?;
-    Ok(listener.local_addr()?.port())
+    let port = || fastrand::u16(10_000..32_000);
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let mut ports = std::iter::repeat_with(port).take(100);
+    ports.find(is_free).context("failed to find a free port")
 }
 
 /// The folder of a peer in the cache; `tests/peers/build` builds it when it is not there yet.
