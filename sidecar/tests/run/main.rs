@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails the test")]
 
 mod api;
+mod once;
 mod receiver;
 mod server;
 mod support;
