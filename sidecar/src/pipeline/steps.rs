@@ -213,7 +213,7 @@ impl Check<'_> {
     }
 
     pub(super) fn when(&mut self, field: &str, text: &str) -> Option<Condition> {
-        let remedy = "write a condition in CEL, for example status >= 500 or !has(fields.user)";
+        let remedy = "write a condition in CEL, for example status_code >= 500 or !has(fields.user)";
         let compiled = When::compile(text).map(Condition::new);
         compiled
             .map_err(|error| self.mistake_at(field, text, error.position(), &error.to_string(), remedy))
