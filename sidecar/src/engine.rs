@@ -80,6 +80,18 @@ pub enum Input<'a> {
     Drain(Drain),
 }
 
+impl Input<'_> {
+    /// Whether something was read, or taken by a sink.
+    fn is_progress(&self) -> bool {
+        match self {
+            Self::Opened { .. } | Self::Answer { .. } => true,
+            Self::Chunk { chunk, .. } => !chunk.bytes.is_empty(),
+            Self::Settled { verdict, .. } => !matches!(verdict, Verdict::Retry { .. }),
+            _ => false,
+        }
+    }
+}
+
 /// What the shell should do.
 #[derive(Debug)]
 pub enum Output {
@@ -130,12 +142,16 @@ pub struct OutputStream {
 
 #[derive(Debug)]
 struct FileSource {
+    /// Among all sources.
+    number: usize,
     name: String,
     tail: Tail,
 }
 
 #[derive(Debug)]
 struct OutputSource {
+    /// Among all sources.
+    number: usize,
     name: String,
     container: Option<String>,
     follow: Follow,
@@ -161,6 +177,8 @@ pub struct Engine {
     drain_time: Duration,
     drain: Option<Drain>,
     drain_until: Option<Tick>,
+    /// It drains from the start, and its drain time begins anew with each progress: what takes long is not what hangs.
+    once: bool,
     /// When files are read for the last time, although the containers may not have ended.
     last_look: Option<Tick>,
     finished: bool,
@@ -175,6 +193,8 @@ pub struct Start<'a> {
     pub checkpoint: Option<Checkpoint>,
     /// Whether checkpoints are written.
     pub persistent: bool,
+    /// Read what is there, then finish.
+    pub once: bool,
     /// Of the random numbers in the waiting times.
     pub seed: u64,
 }
@@ -186,6 +206,7 @@ impl Engine {
             pod,
             checkpoint,
             persistent,
+            once,
             seed,
         } = start;
         let lanes = pipeline.sinks.iter().map(|sink| Lane::new(sink.lane.clone()));
@@ -210,6 +231,7 @@ impl Engine {
             drain_time: pipeline.drain,
             drain: None,
             drain_until: None,
+            once,
             last_look: None,
             finished: false,
         };
@@ -254,6 +276,9 @@ impl Engine {
 
     /// Takes an observation.
     pub fn handle(&mut self, now: Tick, input: Input<'_>) {
+        if self.once && input.is_progress() {
+            self.drain_until = self.drain_until.map(|_| now + self.drain_time);
+        }
         match input {
             Input::Listed { source, listing } => self.listed(now, source, listing),
             Input::Opened { file, look } => {
@@ -372,10 +397,14 @@ impl Engine {
                         record_bytes_max: self.record_bytes_max,
                     }),
                     // The files of a node outlive us, those of a pod may not.
-                    keep_open_records: self.unsaved.is_some() && files.framing != Framing::Lines,
+                    keep_open_records: !self.once
+                        && self.unsaved.is_some()
+                        && files.framing != Framing::Lines,
                 };
+                let number = settings.context.source;
                 let tail = Tail::new(self.files.len(), settings, known);
                 self.files.push(FileSource {
+                    number,
                     name: name.to_owned(),
                     tail,
                 });
@@ -394,6 +423,7 @@ impl Engine {
                         known.filter(|(name, _)| container.as_ref().is_none_or(|wanted| wanted == name));
                     let follow = Follow::new(self.next_id, context.clone(), known.collect());
                     self.streams.push(OutputSource {
+                        number: context.source,
                         name: name.to_owned(),
                         container,
                         follow,
@@ -445,7 +475,9 @@ impl Engine {
         }
         self.drain = Some(how);
         let until = *self.drain_until.get_or_insert(now + self.drain_time);
-        self.outlets.lanes.iter_mut().for_each(|lane| lane.hurry(until));
+        if !self.once {
+            self.outlets.lanes.iter_mut().for_each(|lane| lane.hurry(until));
+        }
         self.streams
             .iter_mut()
             .for_each(|source| source.follow.drain(now, how));
@@ -530,7 +562,7 @@ impl Engine {
 
     fn checkpoint(&self) -> Checkpoint {
         let mut checkpoint = Checkpoint::empty(&self.name);
-        for FileSource { name, tail } in &self.files {
+        for FileSource { name, tail, .. } in &self.files {
             if let Some(positions) = tail.positions() {
                 checkpoint.files.insert(name.clone(), positions);
             }

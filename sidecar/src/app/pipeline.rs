@@ -29,6 +29,8 @@ pub(super) struct Wiring<'a> {
     pub state: Option<Arc<StateDirectory>>,
     /// Certificates of authorities.
     pub bundle: Option<PathBuf>,
+    /// Read what is there, then finish.
+    pub once: bool,
     pub stopped: watch::Receiver<Option<Drain>>,
 }
 
@@ -59,8 +61,8 @@ impl Wiring<'_> {
             };
             let name = pipeline.name.clone();
             tasks.spawn(async move {
-                driver.run().await;
-                Ended::Pipeline(name)
+                let outcome = driver.run().await;
+                Ended::Pipeline(name, Box::new(outcome))
             });
         }
         ports
@@ -74,6 +76,7 @@ impl Wiring<'_> {
                 .as_ref()
                 .and_then(|state| checkpoint(state, &pipeline.name)),
             persistent: self.state.is_some(),
+            once: self.once,
             seed: fastrand::u64(..),
         };
         Engine::new(pipeline, start)

@@ -172,6 +172,7 @@ fn seconds(text: String, mistakes: &mut Vec<Mistake>) -> Option<Duration> {
         place: ENV_LOG_SCAN_INTERVAL.to_owned(),
         value: text,
         problem: "not a whole number of seconds from 1 to 86400".to_owned(),
+        at: None,
         remedy: "write for example 10",
     });
     None

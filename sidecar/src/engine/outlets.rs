@@ -42,6 +42,15 @@ pub struct Context {
     commons: Vec<Common>,
 }
 
+/// What came from a source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Records.
+    pub records: u64,
+    /// Bytes of their bodies.
+    pub bytes: u64,
+}
+
 /// Every lane of a pipeline and what waits for their acknowledgement.
 #[derive(Debug)]
 pub struct Outlets {
@@ -58,6 +67,8 @@ pub struct Outlets {
     spare_fields: Fields<'static>,
     spare_alerts: Vec<Alert>,
     newest: u64,
+    /// By number of the source.
+    taken: Vec<Taken>,
     marks: VecDeque<(u64, StreamId, Position)>,
 }
 
@@ -73,6 +84,7 @@ impl Outlets {
             spare_fields: Fields::default(),
             spare_alerts: Vec::new(),
             newest: 0,
+            taken: Vec::new(),
             marks: VecDeque::new(),
         }
     }
@@ -111,6 +123,7 @@ impl Outlets {
     /// Runs the steps on a record and gives it to every sink that wants it.
     pub fn record(&mut self, now: Tick, context: &Context, mut record: Record<'_>) {
         self.newest += 1;
+        self.take(context.source, record.body.len() as u64);
         if self.steps.is_empty() {
             return self.hand_out(now, context, &record);
         }
@@ -132,6 +145,19 @@ impl Outlets {
             Outcome::Drop => {}
         }
         self.spare_fields = record.fields.recycle();
+    }
+
+    fn take(&mut self, source: usize, bytes: u64) {
+        if self.taken.len() <= source {
+            self.taken.resize(source + 1, Taken::default());
+        }
+        self.taken[source].records += 1;
+        self.taken[source].bytes += bytes;
+    }
+
+    /// What came from the source of this number so far.
+    pub fn taken(&self, source: usize) -> Taken {
+        self.taken.get(source).copied().unwrap_or_default()
     }
 
     fn hand_out(&mut self, now: Tick, context: &Context, record: &Record<'_>) {

@@ -2,6 +2,9 @@
 
 use super::Engine;
 use super::batch::LaneCounts;
+use super::outlets::Taken;
+use crate::pipeline::StepCounts;
+use crate::pipeline::count::Metric;
 use serde::Serialize;
 
 /// One pipeline at a moment.
@@ -18,6 +21,10 @@ pub struct PipelineStatus {
     pub files: Vec<FilesStatus>,
     /// Its container output sources.
     pub containers: Vec<ContainerStatus>,
+    /// What its steps did, in the order of the document.
+    pub steps: Vec<StepCounts>,
+    /// What its `count` steps counted.
+    pub counts: Vec<Metric>,
     /// Its sinks.
     pub sinks: Vec<SinkStatus>,
 }
@@ -28,6 +35,10 @@ pub struct PipelineStatus {
 pub struct FilesStatus {
     /// Name of the source.
     pub source: String,
+    /// Records read.
+    pub records: u64,
+    /// Bytes of them.
+    pub bytes: u64,
     /// Bytes that are there and were not read.
     pub lag_bytes: u64,
     /// Lines that were not in the format of the files and passed as they were.
@@ -42,6 +53,10 @@ pub struct FilesStatus {
 pub struct ContainerStatus {
     /// Name of the source.
     pub source: String,
+    /// Records read.
+    pub records: u64,
+    /// Bytes of them.
+    pub bytes: u64,
     /// Settled last second by container.
     pub positions: Vec<(String, Option<i64>)>,
 }
@@ -71,26 +86,36 @@ pub struct SinkStatus {
 impl Engine {
     /// The pipeline at this moment.
     pub fn status(&self) -> PipelineStatus {
-        let files = self.files.iter().map(|source| FilesStatus {
-            source: source.name.clone(),
-            lag_bytes: source.tail.lag_bytes(),
-            malformed: source.tail.malformed(),
-            positions: source
-                .tail
-                .positions()
-                .unwrap_or_default()
-                .into_iter()
-                .map(|at| (at.name, at.offset))
-                .collect(),
+        let files = self.files.iter().map(|source| {
+            let Taken { records, bytes } = self.outlets.taken(source.number);
+            FilesStatus {
+                source: source.name.clone(),
+                records,
+                bytes,
+                lag_bytes: source.tail.lag_bytes(),
+                malformed: source.tail.malformed(),
+                positions: source
+                    .tail
+                    .positions()
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|at| (at.name, at.offset))
+                    .collect(),
+            }
         });
-        let containers = self.streams.iter().map(|source| ContainerStatus {
-            source: source.name.clone(),
-            positions: source
-                .follow
-                .positions()
-                .into_iter()
-                .map(|(name, at)| (name, at.last_second))
-                .collect(),
+        let containers = self.streams.iter().map(|source| {
+            let Taken { records, bytes } = self.outlets.taken(source.number);
+            ContainerStatus {
+                source: source.name.clone(),
+                records,
+                bytes,
+                positions: source
+                    .follow
+                    .positions()
+                    .into_iter()
+                    .map(|(name, at)| (name, at.last_second))
+                    .collect(),
+            }
         });
         let sinks = self
             .outlets
@@ -122,6 +147,8 @@ impl Engine {
             records: self.outlets.newest(),
             files: files.collect(),
             containers: containers.collect(),
+            steps: self.outlets.steps().counts().collect(),
+            counts: self.outlets.steps().metrics().collect(),
             sinks: sinks.collect(),
         }
     }

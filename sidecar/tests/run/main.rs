@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails the test")]
 
 mod api;
+mod once;
 mod receiver;
+mod recipes;
 mod scripted;
 mod server;
 mod sinks;
@@ -392,7 +394,8 @@ fn check_accepts_a_good_document_and_places_the_mistakes_of_a_bad_one() {
     };
     let good = document(&json!([stdout_sink("json")])).to_string();
     check(&good, 0, &["OK"]);
-    check("{\n \"version\": x", 64, &["line 2 column 13"]);
+    check("{\n \"version\": x}", 64, &[":2:2: version: invalid type"]);
+    check("{\n \"version\": 1", 64, &[":1:1: unclosed bracket"]);
     check(
         &good.replace(r".+\\.log$", "a("),
         64,
