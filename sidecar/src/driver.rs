@@ -183,11 +183,15 @@ impl Driver {
         let path = state.checkpoint(&self.name);
         let saved = replace(&path, document);
         let said = std::mem::replace(&mut self.said.save_fails, saved.is_err());
-        if let Err(error) = saved {
-            if !said {
-                tracing::warn!(pipeline = self.name, %error, "the checkpoint cannot be written, trying again");
+        match saved {
+            Ok(()) if said => tracing::info!(pipeline = self.name, "the checkpoint is written again"),
+            Ok(()) => {}
+            Err(error) => {
+                if !said {
+                    tracing::warn!(pipeline = self.name, %error, "the checkpoint cannot be written, trying again");
+                }
+                self.engine.handle(self.clock.now(), Input::SaveFailed);
             }
-            self.engine.handle(self.clock.now(), Input::SaveFailed);
         }
     }
 

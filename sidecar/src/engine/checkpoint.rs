@@ -149,6 +149,15 @@ impl Checkpoint {
         }
     }
 
+    /// The document of `sources` that have run before, while nothing is known of their positions: what is in their files is
+    /// not new, so it is read from the beginning.
+    pub fn forgotten(resource: &str, sources: impl Iterator<Item = String>) -> Self {
+        Self {
+            files: sources.map(|source| (source, Vec::new())).collect(),
+            ..Self::empty(resource)
+        }
+    }
+
     /// Reads the document of `resource`.
     pub fn parse(text: &[u8], resource: &str) -> Result<Self, Error> {
         #[derive(Deserialize)]
