@@ -7,6 +7,7 @@ mod receiver;
 mod recipes;
 mod server;
 mod support;
+mod terminal;
 mod tls;
 
 use receiver::Receiver;
