@@ -9,6 +9,7 @@ mod scripted;
 mod server;
 mod sinks;
 mod support;
+mod terminal;
 mod tls;
 
 use receiver::Receiver;
