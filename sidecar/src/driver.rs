@@ -9,7 +9,7 @@ use crate::io::clock::Clock;
 use crate::io::fs::{StateDirectory, append_bounded, replace};
 use crate::sink::verdict::Verdict;
 use crate::source::container_output::{Question, Reply};
-use crate::source::files::OpenFiles;
+use crate::source::files::{Change, OpenFiles};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::SelectAll;
@@ -96,7 +96,7 @@ impl Driver {
                 let input = Input::Answer { stream, question, answer: part.as_answer() };
                 return self.engine.handle(self.clock.now(), input);
             }
-            (source, names) = self.files.changed() => Input::Changed { source, names },
+            changes = self.files.changed() => return self.tell(&changes),
             Ok(()) = self.stop.changed() => match *self.stop.borrow_and_update() {
                 Some(how) => Input::Drain(how),
                 None => return,
@@ -109,6 +109,23 @@ impl Driver {
             () = self.clock.sleep_until(deadline) => return,
         };
         self.engine.handle(self.clock.now(), input);
+    }
+
+    fn tell(&mut self, changes: &[Change]) {
+        let now = self.clock.now();
+        for change in changes {
+            let input = match change {
+                Change::Names(source) => Input::Changed {
+                    source: *source,
+                    names: true,
+                },
+                Change::Contents(source, name) => Input::Touched {
+                    source: *source,
+                    name,
+                },
+            };
+            self.engine.handle(now, input);
+        }
     }
 
     fn perform(&mut self, output: Output) {

@@ -39,6 +39,8 @@ pub type Tick = Duration;
 
 /// Longer records are truncated.
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
+/// Files of one source that are open at once.
+const OPEN_FILES_MAX: usize = 1000;
 /// Settled positions are saved at most this often.
 const SAVE_INTERVAL: Duration = Duration::from_millis(500);
 /// How long before the end of a drain files are read for the last time.
@@ -60,6 +62,8 @@ pub enum Input<'a> {
     Chunk { file: StreamId, chunk: Chunk<'a> },
     /// The kernel told of a change in the directory of a source, or of all.
     Changed { source: Option<usize>, names: bool },
+    /// The kernel told that the contents of one file changed.
+    Touched { source: usize, name: &'a str },
     /// A part of the answer to [`Output::Ask`].
     Answer {
         stream: StreamId,
@@ -236,10 +240,11 @@ impl Engine {
         match input {
             Input::Listed { source, listing } => self.listed(now, source, listing),
             Input::Opened { file, look } => {
+                let outlets = &mut self.outlets;
                 let report = self
                     .files
                     .iter_mut()
-                    .find_map(|source| source.tail.opened(file, look));
+                    .find_map(|source| source.tail.opened(now, file, look, outlets));
                 // Where a file begins is part of the checkpoint: `startAt: End` must hold across a crash.
                 self.unsaved = self.unsaved.map(|_| true);
                 self.report(report);
@@ -248,7 +253,7 @@ impl Engine {
                 let report = self
                     .files
                     .iter_mut()
-                    .find_map(|source| source.tail.failed(file, error.clone()));
+                    .find_map(|source| source.tail.failed(now, file, error.clone()));
                 self.report(report);
             }
             Input::Chunk { file, chunk } => {
@@ -263,6 +268,11 @@ impl Engine {
                 let all = self.files.iter_mut().enumerate();
                 all.filter(|(index, _)| source.is_none_or(|source| source == *index))
                     .for_each(|(_, source)| source.tail.changed(now, names));
+            }
+            Input::Touched { source, name } => {
+                if let Some(FileSource { tail, .. }) = self.files.get_mut(source) {
+                    tail.touched(now, name);
+                }
             }
             Input::Answer {
                 stream,
@@ -341,6 +351,7 @@ impl Engine {
                         record_bytes_max: RECORD_BYTES_MAX,
                     }),
                     // The files of a node outlive us, those of a pod may not.
+                    open_files_max: OPEN_FILES_MAX,
                     keep_open_records: self.unsaved.is_some() && files.framing != Framing::Lines,
                 };
                 let tail = Tail::new(self.files.len(), settings, known);

@@ -45,6 +45,48 @@ pub fn render(pipelines: &[PipelineStatus]) -> String {
             files().map(|source| source.malformed).sum(),
         ),
         (
+            "logship_lost_files_total",
+            "counter",
+            "Files that were gone before they were read to their end, as far as that is known.",
+            files().map(|source| source.lost_files).sum(),
+        ),
+        (
+            "logship_lost_bytes_total",
+            "counter",
+            "Bytes of files that were gone before they were read, as far as that is known.",
+            files().map(|source| source.lost_bytes).sum(),
+        ),
+        (
+            "logship_file_truncations_total",
+            "counter",
+            "Files that were truncated or rewritten.",
+            files().map(|source| source.truncations).sum(),
+        ),
+        (
+            "logship_skipped_nul_bytes_total",
+            "counter",
+            "NUL bytes skipped in the holes that writers leave which do not append.",
+            files().map(|source| source.nul_bytes).sum(),
+        ),
+        (
+            "logship_parked_files_total",
+            "counter",
+            "Descriptors of quiet files given up because others needed them.",
+            files().map(|source| source.parked).sum(),
+        ),
+        (
+            "logship_files",
+            "gauge",
+            "Files that are followed.",
+            files().map(|source| source.files as u64).sum(),
+        ),
+        (
+            "logship_open_files",
+            "gauge",
+            "Files that are open.",
+            files().map(|source| source.open_files as u64).sum(),
+        ),
+        (
             "logship_lag_bytes",
             "gauge",
             "Bytes of files not read yet.",

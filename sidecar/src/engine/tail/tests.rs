@@ -1,9 +1,12 @@
 use super::*;
 use crate::engine::batch::{Lane, LaneSettings};
+use crate::engine::checkpoint::{Fingerprint, Trail};
 use crate::sink::verdict::Verdict;
 use logship_crd::agent_config::{Format, Framing};
 use std::collections::BTreeMap;
 
+/// Small, but larger than what is read again each time.
+const READ_BYTES: usize = Trail::BYTES_MAX + 7;
 const INTERVAL: Duration = Duration::from_secs(1);
 
 fn lines() -> Arc<FramerSettings> {
@@ -41,6 +44,7 @@ impl World {
             labels: Labels::default(),
             framer: lines(),
             keep_open_records: false,
+            open_files_max: 1000,
         };
         Self {
             tail: Tail::new(0, settings, known),
@@ -121,7 +125,8 @@ impl World {
                     size: contents.len() as u64,
                     head,
                 };
-                self.reports.extend(self.tail.opened(file, look));
+                self.reports
+                    .extend(self.tail.opened(self.now, file, look, &mut self.outlets));
                 self.open.insert(file, inode);
             }
             Output::Read {
@@ -133,7 +138,7 @@ impl World {
                 let rest = contents
                     .get(usize::try_from(offset).unwrap()..)
                     .unwrap_or_default();
-                let bytes = &rest[..rest.len().min(7)];
+                let bytes = &rest[..rest.len().min(READ_BYTES)];
                 let head = look_at_head.then(|| &contents[..contents.len().min(Fingerprint::BYTES_MAX)]);
                 let chunk = Chunk {
                     size: contents.len() as u64,
@@ -233,6 +238,7 @@ fn unreadable_directory_is_said_once() {
             labels: Labels::default(),
             framer: lines(),
             keep_open_records: false,
+            open_files_max: 1000,
         },
         None,
     );
@@ -259,7 +265,7 @@ fn chunk_is_taken_only_as_far_as_the_sinks_have_room() {
     };
     world.tail.chunk(world.now, 1, &chunk, &mut world.outlets);
     match world.tail.next_read() {
-        Some(Output::Read { offset, .. }) => assert_eq!(offset, 4 << 10),
+        Some(Output::Read { offset, .. }) => assert_eq!(offset, (4 << 10) - Trail::BYTES_MAX as u64),
         other => panic!("no read but {other:?}"),
     }
 }
