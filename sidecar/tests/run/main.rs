@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails the test")]
 
 mod receiver;
+#[expect(dead_code, reason = "shared with the tests of rotations")]
 mod support;
 mod tls;
 

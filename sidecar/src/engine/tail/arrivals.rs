@@ -115,6 +115,13 @@ impl Tail {
             let known = self.memory.forget(identity);
             let was_read = known.as_ref().is_some_and(|known| known.position.offset > 0);
             known.into_iter().for_each(|known| self.memory.mourn_known(known));
+            if !matched && kin.age != Age::Current {
+                // Its inode was reused by a rotated file that is still to be recognised.
+                self.followed.update(id, |file| file.stage = Stage::Failed);
+                self.to_close.push_back(id);
+                self.list_soon(now);
+                return None;
+            }
             if !matched {
                 // Its inode was reused by a file that is none of ours.
                 return self.put_aside(id, Aside::Ignored);
@@ -260,6 +267,8 @@ impl Tail {
             .map(|file| &file.kin.age)
             .chain(present.iter().map(|known| &known.kin.age));
         let is_newer_by_name = ages.any(is_older);
+        // What was not there at the first listing was rotated since, unless it is an older file that was compressed.
+        let is_new = !file.from_first_listing && !is_compressed(&file.path);
         // Who is gone has no place in the order any more. Here alone the time of a file decides, and towards reading it.
         let ghosts = self
             .memory
@@ -270,7 +279,7 @@ impl Tail {
             .iter()
             .map(|known| i128::from(known.position.modified_ns))
             .chain(ghosts);
-        is_newer_by_name || gone.any(|modified_ns| modified_ns <= file.modified_ns)
+        is_new || is_newer_by_name || gone.any(|modified_ns| modified_ns <= file.modified_ns)
     }
 
     /// Whom a file may be, the likeliest first, and whether it is too short to tell.
