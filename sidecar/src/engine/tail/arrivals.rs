@@ -275,6 +275,10 @@ impl Tail {
             .ghosts()
             .filter(|ghost| is_kin(&ghost.kin.stem))
             .map(|ghost| ghost.modified_ns);
+        let nameless = self.followed.iter().filter(|other| {
+            other.away_since.is_some() && other.kin.age == Age::Current && is_kin(&other.kin.stem)
+        });
+        let ghosts = ghosts.chain(nameless.map(|other| other.modified_ns));
         let mut gone = gone
             .iter()
             .map(|known| i128::from(known.position.modified_ns))
