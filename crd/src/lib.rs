@@ -3,9 +3,12 @@
 //!
 //! This crate promises to be pure: it names no client, no runtime and no I/O, so that everything which
 //! depends on it can be tested without a cluster.
+//!
+//! The resource is behind the feature `resource`: its types need kube and k8s-openapi, which the sidecar does without.
 #![warn(missing_docs)]
 
 pub mod agent_config;
 pub mod names;
 pub mod types;
+#[cfg(feature = "resource")]
 pub mod v1alpha1;

@@ -103,6 +103,10 @@ pub const ENV_NODE_NAME: &str = "NODE_NAME";
 pub const ENV_DIRECTORIES: &str = "LOGSHIP_DIRECTORIES";
 /// Environment of the sidecar: `true` when it is a classic container that has to end by itself when the others have ended.
 pub const ENV_CLASSIC: &str = "LOGSHIP_CLASSIC";
+/// Environment of every container, by the kubelet: host of the API server.
+pub const ENV_API_HOST: &str = "KUBERNETES_SERVICE_HOST";
+/// Environment of every container, by the kubelet: port of the API server.
+pub const ENV_API_PORT: &str = "KUBERNETES_SERVICE_PORT";
 /// Environment-only mode: the directory to scan.
 pub const ENV_LOG_DIRECTORY: &str = "LOG_DIRECTORY";
 /// Environment-only mode: regular expression on the base name.

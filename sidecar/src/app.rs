@@ -2,6 +2,7 @@
 //!
 //! Every task is in one set. A task that ends unexpectedly ends the process with its name.
 
+pub mod dead_letters;
 mod load;
 mod pipeline;
 
@@ -9,13 +10,13 @@ use self::load::Loaded;
 use self::pipeline::Wiring;
 use crate::admin;
 use crate::args::Run;
-use crate::config::{self, Config, Mistakes};
+use crate::config::{self, Mistakes};
 use crate::engine::follow::Drain;
 use crate::io::clock::Clock;
 use crate::io::fs::{StateDirectory, StateError};
-use crate::io::net;
 use crate::io::signal::Stop;
 use crate::source::container_output::{PodApi, wait_for_others};
+use logship_crd::names::TOKEN_PATH;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -30,12 +31,12 @@ pub enum Error {
     /// A document cannot be read.
     #[error("failed to read {}", .0.display())]
     Read(PathBuf, #[source] std::io::Error),
+    /// Nobody reads what we write.
+    #[error("failed to write to standard output")]
+    Write(#[source] std::io::Error),
     /// The state directory cannot be used.
     #[error(transparent)]
     State(#[from] StateError),
-    /// There is no HTTP client.
-    #[error(transparent)]
-    Client(#[from] net::Error),
     /// The process cannot listen to signals.
     #[error("failed to listen to signals")]
     Signals(#[source] std::io::Error),
@@ -53,7 +54,7 @@ impl Error {
         match self {
             Self::Configuration(_) => 64,
             Self::Read(..) | Self::State(_) => 69,
-            Self::Client(_) | Self::Signals(_) | Self::Runtime(_) | Self::Task(_) => 70,
+            Self::Write(_) | Self::Signals(_) | Self::Runtime(_) | Self::Task(_) => 70,
         }
     }
 }
@@ -97,12 +98,14 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
     let wiring = Wiring {
         clock: Clock::start(),
         pod: &config.pod,
+        api: PodApi::new(&config.pod, &environment, Path::new(TOKEN_PATH)),
         state,
-        bundle: environment.get("SSL_CERT_FILE").map(PathBuf::from),
+        bundle: config.bundle.clone(),
         stopped,
     };
-    let ports = wiring.start(&config.pipelines, &mut tasks)?;
-    spawn_helpers(&config, args.admin_port, ports, &mut tasks);
+    let api = wiring.api.clone();
+    let ports = wiring.start(&config.pipelines, &mut tasks);
+    spawn_helpers(config.classic.then_some(api), args.admin_port, ports, &mut tasks);
     tracing::info!(
         pipelines = config.pipelines.len(),
         version = env!("CARGO_PKG_VERSION"),
@@ -118,13 +121,13 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
     supervisor.run(&mut stop).await
 }
 
-fn spawn_helpers(config: &Config, port: u16, ports: admin::StatusPorts, tasks: &mut JoinSet<Ended>) {
+/// Serves the administration, and watches the other containers if their API is given.
+fn spawn_helpers(others: Option<PodApi>, port: u16, ports: admin::StatusPorts, tasks: &mut JoinSet<Ended>) {
     tasks.spawn(async move {
         admin::run(port, ports).await;
         Ended::Helper("admin".to_owned())
     });
-    if config.classic {
-        let api = PodApi::new(&config.pod);
+    if let Some(api) = others {
         tasks.spawn(async move {
             wait_for_others(api).await;
             Ended::Others

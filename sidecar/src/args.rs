@@ -23,6 +23,25 @@ pub enum Command {
         /// The document.
         file: PathBuf,
     },
+    /// List the records that sinks refused for good, or send them again.
+    Deadletters(DeadLetters),
+}
+
+/// Where `deadletters` finds things.
+#[derive(Debug, Clone, clap::Args)]
+pub struct DeadLetters {
+    /// Directory of the dead-letter files.
+    #[arg(long, default_value = names::STATE_PATH)]
+    pub state_dir: PathBuf,
+    /// Send the records again instead of listing them; what is refused once more is kept.
+    #[arg(long)]
+    pub resend: bool,
+    /// Only those of this sink.
+    #[arg(long, requires = "resend")]
+    pub sink: Option<String>,
+    /// Directory with the documents that say where sinks are.
+    #[arg(long, default_value = names::CONFIG_PATH)]
+    pub config_dir: PathBuf,
 }
 
 /// Where `run` finds and keeps things.

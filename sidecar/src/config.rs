@@ -11,9 +11,14 @@ pub use self::document::{check_document, from_documents};
 pub use self::environment::from_environment;
 pub(crate) use self::environment::{is_classic, pod};
 
-use logship_crd::agent_config::{Compression, Format, Framing, StartAt};
+use crate::engine::batch::LaneSettings;
+use crate::pipeline::Steps;
+use crate::sink::compress::Codec;
+use crate::sink::encode::{Encode, Json, Text};
+use logship_crd::agent_config::{Format, Framing, Fsync, Rotation, StartAt};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The environment as a map.
@@ -28,6 +33,8 @@ pub struct Config {
     pub state_directory: Option<PathBuf>,
     /// The pod that we are in.
     pub pod: Pod,
+    /// Certificates of the authorities that are trusted by default; none: the system's.
+    pub bundle: Option<PathBuf>,
     /// We are a classic container that has to end when the others have ended.
     pub classic: bool,
 }
@@ -54,10 +61,18 @@ pub struct Pipeline {
     pub generation: i64,
     /// Where records come from.
     pub sources: Vec<Source>,
+    /// What is done to each record before.
+    pub steps: Steps,
     /// Where each record goes.
     pub sinks: Vec<Sink>,
     /// The longest time that a drain takes.
     pub drain: Duration,
+    /// Longer records are truncated.
+    pub record_bytes_max: usize,
+    /// Bytes of the dead-letter file of each sink.
+    pub dead_letter_bytes_max: u64,
+    /// Bytes of all sinks together that wait for their acknowledgement.
+    pub in_flight_bytes_max: usize,
 }
 
 /// A named source.
@@ -125,10 +140,8 @@ pub enum Boundary {
 pub struct Sink {
     /// Unique in its pipeline.
     pub name: String,
-    /// Bytes of a batch.
-    pub batch_bytes: usize,
-    /// Age of a batch.
-    pub batch_age: Duration,
+    /// How its records are encoded and gathered.
+    pub lane: LaneSettings,
     /// What kind, with its settings.
     pub kind: SinkKind,
 }
@@ -137,39 +150,83 @@ pub struct Sink {
 #[derive(Debug, Clone)]
 pub enum SinkKind {
     /// Our standard output.
-    Stdout(Format),
+    Stdout,
     /// A file.
-    File {
-        /// Absolute.
-        path: PathBuf,
-        /// Form of a record.
-        format: Format,
-    },
+    File(FileSettings),
     /// An HTTP endpoint.
-    Http(Http),
+    Http(Box<Endpoint>),
+}
+
+/// A file that is appended to.
+#[derive(Debug, Clone)]
+pub struct FileSettings {
+    /// Absolute.
+    pub path: PathBuf,
+    /// When it is renamed and a new one begun.
+    pub rotation: Option<Rotation>,
+    /// When it is made durable.
+    pub fsync: Fsync,
 }
 
 /// An HTTP endpoint.
 #[derive(Debug, Clone)]
-pub struct Http {
+pub struct Endpoint {
     /// Absolute, http or https.
     pub url: http::Uri,
     /// Sent with each request.
     pub headers: http::HeaderMap,
     /// Of the body.
-    pub compression: Compression,
+    pub codec: Codec,
     /// Of a request.
     pub timeout: Duration,
+    /// Credentials.
+    pub auth: Option<Auth>,
+    /// How the server is known, and we to it.
+    pub tls: Tls,
+    /// What is spoken.
+    pub dialect: Dialect,
 }
 
-impl Sink {
-    /// Form of the records.
-    pub fn format(&self) -> Format {
-        match &self.kind {
-            SinkKind::Stdout(format) | SinkKind::File { format, .. } => *format,
-            SinkKind::Http(_) => Format::Json,
-        }
-    }
+/// What is spoken with an HTTP endpoint: the kind of the body, and what its answers mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Newline-delimited JSON; any 2xx is the acknowledgement.
+    Ndjson,
+    /// Loki's push API.
+    Loki,
+    /// OTLP over HTTP.
+    OtlpHttp,
+    /// OTLP over gRPC.
+    OtlpGrpc,
+    /// `_bulk` of Elasticsearch and OpenSearch.
+    Elasticsearch,
+}
+
+/// Credentials, by the files that hold them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Auth {
+    /// Name and password.
+    Basic {
+        /// File with the name.
+        username: PathBuf,
+        /// File with the password.
+        password: PathBuf,
+    },
+    /// File with a token.
+    Bearer(PathBuf),
+}
+
+/// How a server is known, and we to it. Files in PEM.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Certificates of the authorities that are trusted instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Our certificates, and their key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// The name that the server's certificate must have, where it is not the URL's host.
+    pub server_name: Option<String>,
+    /// Takes any certificate.
+    pub insecure_skip_verify: bool,
 }
 
 impl Config {
@@ -251,6 +308,19 @@ fn expression(
         remedy,
     };
     compiled.map_err(|error| mistakes.push(mistake(error))).ok()
+}
+
+/// The encoder of a textual sink.
+fn textual(format: Format) -> Arc<dyn Encode> {
+    match format {
+        Format::Text => Arc::new(Text),
+        Format::Json => Arc::new(Json),
+    }
+}
+
+/// Where the environment says the certificates of authorities are, see [`Config::bundle`].
+fn bundle(environment: &Environment) -> Option<PathBuf> {
+    optional(environment, "SSL_CERT_FILE").map(PathBuf::from)
 }
 
 /// A variable that may be absent; empty counts as absent.

@@ -1,24 +1,26 @@
 //! The only loop: performs what a pipeline's engine asks for and tells it what came of it.
 
+use crate::engine::batch::{BatchId, Rejected};
 use crate::engine::follow::Drain;
 use crate::engine::outlets::StreamId;
 use crate::engine::report::Report;
 use crate::engine::status::PipelineStatus;
 use crate::engine::{Engine, Input, Output};
+use crate::io::clock;
 use crate::io::clock::Clock;
 use crate::io::fs::{StateDirectory, append_bounded, replace};
+use crate::sink::Numbered;
+use crate::sink::dead_letter::DeadLetter;
+use crate::sink::encode::Encode;
 use crate::sink::verdict::Verdict;
 use crate::source::container_output::{Question, Reply};
 use crate::source::files::{Change, OpenFiles};
-use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::SelectAll;
 use std::collections::{BTreeSet, HashMap};
+use std::io::Write;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
-
-/// Refused records of one sink are kept up to this size.
-const REJECTED_BYTES_MAX: u64 = 8 << 20;
 
 /// Everything that one pipeline runs with.
 pub struct Driver {
@@ -38,6 +40,8 @@ pub struct Driver {
     pub sinks: Vec<SinkPort>,
     /// What the sinks say, with their number.
     pub verdicts: SelectAll<Verdicts>,
+    /// Bytes of the dead-letter file of each sink.
+    pub dead_letter_bytes_max: u64,
     /// Where its checkpoint lies.
     pub state: Option<Arc<StateDirectory>>,
     /// Becomes something when the pipeline is to drain.
@@ -60,12 +64,16 @@ pub struct Said {
 pub struct SinkPort {
     /// Its name.
     pub name: String,
-    /// At most one batch is on its way.
-    pub batches: mpsc::Sender<Bytes>,
+    /// With room for as many batches as the engine has on their way.
+    pub batches: mpsc::Sender<Numbered>,
+    /// Form of its records.
+    pub encoder: Arc<dyn Encode>,
+    /// Records that were given up and not even kept.
+    pub lost: u64,
 }
 
 /// The verdicts of one sink, with its number.
-pub type Verdicts = futures::stream::BoxStream<'static, (usize, Verdict)>;
+pub type Verdicts = futures::stream::BoxStream<'static, (usize, BatchId, Verdict)>;
 
 impl Driver {
     /// Runs until the pipeline is drained.
@@ -90,7 +98,7 @@ impl Driver {
         let deadline = self.engine.next_deadline();
         let has_room = self.engine.has_room();
         let input = tokio::select! {
-            Some((sink, verdict)) = self.verdicts.next() => Input::Settled { sink, verdict },
+            Some((sink, batch, verdict)) = self.verdicts.next() => Input::Settled { sink, batch, verdict },
             Some(reply) = self.replies.recv(), if has_room => {
                 let Reply { stream, question, part } = reply;
                 let input = Input::Answer { stream, question, answer: part.as_answer() };
@@ -103,7 +111,7 @@ impl Driver {
             },
             Some(asked) = self.status.recv() => {
                 // Who asked may have gone away.
-                let _ = asked.send(self.engine.status());
+                let _ = asked.send(self.status());
                 return;
             }
             () = self.clock.sleep_until(deadline) => return,
@@ -156,11 +164,12 @@ impl Driver {
                     });
                 }
             }
-            Output::Send { sink, body } => {
-                // The engine sends one batch at a time, so there is room unless the sink's task has ended, which ends us.
-                let _ = self.sinks[sink].batches.try_send(body);
+            Output::Send { sink, id, batch } => {
+                // There is room for all that are on their way, unless the sink's task has ended, which ends us.
+                let _ = self.sinks[sink].batches.try_send((id, batch));
             }
-            Output::Reject { sink, rejected } => self.keep_rejected(sink, &rejected.body, &rejected.error),
+            Output::Reject { sink, rejected } => self.keep_rejected(sink, &rejected),
+            Output::Alert(line) => alert(line),
             Output::Save(document) => self.save(&document),
             Output::Report(report) => self.say(&report),
             Output::Finished { .. } => {}
@@ -180,22 +189,34 @@ impl Driver {
         }
     }
 
-    fn keep_rejected(&mut self, number: usize, body: &[u8], error: &str) {
-        let sink = &self.sinks[number].name;
-        let kept = self
-            .state
-            .as_ref()
-            .map(|state| append_bounded(&state.rejected(&self.name, sink), body, REJECTED_BYTES_MAX));
+    fn keep_rejected(&mut self, number: usize, rejected: &Rejected) {
+        let sink = &mut self.sinks[number];
+        let letter = DeadLetter::new(clock::wall(), rejected, &*sink.encoder);
+        let kept = self.state.as_ref().map(|state| {
+            let path = state.rejected(&self.name, &sink.name);
+            append_bounded(&path, &letter.to_line(), self.dead_letter_bytes_max)
+        });
         if matches!(kept, Some(Ok(true))) {
             self.said.drops.remove(&number);
-        } else if self.said.drops.insert(number) {
+            return;
+        }
+        sink.lost += rejected.records;
+        if self.said.drops.insert(number) {
             tracing::warn!(
                 pipeline = self.name,
-                sink,
-                error,
-                "refused records cannot be kept and are dropped"
+                sink = sink.name,
+                error = rejected.error,
+                "refused records cannot be kept and are dropped; send those of the dead-letter file again, or raise limits.deadLetterBytes"
             );
         }
+    }
+
+    fn status(&self) -> PipelineStatus {
+        let mut status = self.engine.status();
+        for (status, sink) in status.sinks.iter_mut().zip(&self.sinks) {
+            status.lost = sink.lost;
+        }
+        status
     }
 
     fn say(&self, report: &Report) {
@@ -218,6 +239,12 @@ impl Driver {
     }
 }
 
+/// If nobody takes it, nobody can be told.
+fn alert(mut line: Vec<u8>) {
+    line.push(b'\n');
+    let _ = std::io::stderr().lock().write_all(&line);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,8 +259,12 @@ mod tests {
             resource: None,
             generation: 0,
             sources: Vec::new(),
+            steps: crate::pipeline::Steps::default(),
             sinks: Vec::new(),
             drain: Duration::from_secs(5),
+            record_bytes_max: 1 << 20,
+            dead_letter_bytes_max: 1 << 20,
+            in_flight_bytes_max: 1 << 20,
         };
         let start = Start {
             pod: &Pod::default(),
@@ -253,6 +284,7 @@ mod tests {
             replies,
             sinks: Vec::new(),
             verdicts: SelectAll::new(),
+            dead_letter_bytes_max: 0,
             state: None,
             stop,
             status,

@@ -18,17 +18,18 @@ pub mod retry;
 pub mod status;
 pub mod tail;
 
-use self::batch::{Lane, LaneSettings, Rejected};
+use self::batch::{BatchId, Lane, Rejected};
 use self::checkpoint::Checkpoint;
 use self::follow::{Answer, Ask, Drain, Follow};
 use self::framer::FramerSettings;
-use self::outlets::{Outlets, StreamId};
+use self::outlets::{Context, Outlets, StreamId};
 use self::report::Report;
 use self::tail::{Chunk, Entry, Look, Tail, TailSettings};
 use crate::config::{Pipeline, Pod, SourceKind};
-use crate::sink::encode::Labels;
+use crate::pipeline::Run;
+use crate::record::Labels;
+use crate::sink::encode::Batch;
 use crate::sink::verdict::Verdict;
-use bytes::Bytes;
 use logship_crd::agent_config::Framing;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -71,7 +72,11 @@ pub enum Input<'a> {
         answer: Answer<'a>,
     },
     /// The answer to [`Output::Send`].
-    Settled { sink: usize, verdict: Verdict },
+    Settled {
+        sink: usize,
+        batch: BatchId,
+        verdict: Verdict,
+    },
     /// The checkpoint could not be written.
     SaveFailed,
     /// Send what is left, then finish. [`Drain::WhatIsThere`] may follow [`Drain::UntilEnd`].
@@ -104,9 +109,11 @@ pub enum Output {
         ask: Ask,
     },
     /// Send a batch.
-    Send { sink: usize, body: Bytes },
-    /// Keep a record that the sink refused.
+    Send { sink: usize, id: BatchId, batch: Batch },
+    /// Keep records that are given up.
     Reject { sink: usize, rejected: Rejected },
+    /// Write a line of JSON to our standard error.
+    Alert(Vec<u8>),
     /// Write the checkpoint.
     Save(Vec<u8>),
     /// Tell people.
@@ -149,6 +156,7 @@ pub struct Engine {
     todo: VecDeque<Output>,
     next_id: StreamId,
     random: fastrand::Rng,
+    record_bytes_max: usize,
     /// Whether positions changed since the last save; none: nothing is ever saved.
     unsaved: Option<bool>,
     next_save: Tick,
@@ -182,23 +190,22 @@ impl Engine {
             persistent,
             seed,
         } = start;
-        let lanes = pipeline.sinks.iter().map(|sink| {
-            Lane::new(LaneSettings {
-                format: sink.format(),
-                bytes_max: sink.batch_bytes,
-                age_max: sink.batch_age,
-            })
-        });
+        let lanes = pipeline.sinks.iter().map(|sink| Lane::new(sink.lane.clone()));
         let mut engine = Self {
             name: pipeline.name.clone(),
             generation: pipeline.generation,
             sink_names: pipeline.sinks.iter().map(|sink| sink.name.clone()).collect(),
             files: Vec::new(),
             streams: Vec::new(),
-            outlets: Outlets::new(lanes.collect()),
+            outlets: Outlets::new(
+                lanes.collect(),
+                Run::new(&pipeline.steps, seed),
+                pipeline.in_flight_bytes_max,
+            ),
             todo: VecDeque::new(),
             next_id: 0,
             random: fastrand::Rng::with_seed(seed),
+            record_bytes_max: pipeline.record_bytes_max,
             unsaved: persistent.then_some(false),
             next_save: Tick::ZERO,
             drain_time: pipeline.drain,
@@ -207,7 +214,7 @@ impl Engine {
             last_look: None,
             finished: false,
         };
-        for source in &pipeline.sources {
+        for (number, source) in pipeline.sources.iter().enumerate() {
             let labels = Labels {
                 source: source.name.clone(),
                 resource: pipeline.resource.clone(),
@@ -216,7 +223,8 @@ impl Engine {
                 node: pod.node.clone(),
                 ..Labels::default()
             };
-            engine.add_source(&source.name, &source.kind, labels, checkpoint.as_ref());
+            let context = engine.outlets.context(number, labels);
+            engine.add_source(&source.name, &source.kind, context, checkpoint.as_ref());
         }
         engine
     }
@@ -289,7 +297,7 @@ impl Engine {
                     source.and_then(|source| source.follow.answer(now, question, answer, random, outlets));
                 self.report(report);
             }
-            Input::Settled { sink, verdict } => self.settled(now, sink, verdict),
+            Input::Settled { sink, batch, verdict } => self.settled(now, sink, batch, verdict),
             Input::SaveFailed => self.unsaved = self.unsaved.map(|_| true),
             Input::Drain(how) => self.drain(now, how),
         }
@@ -307,6 +315,7 @@ impl Engine {
         let output = self
             .todo
             .pop_front()
+            .or_else(|| self.outlets.next_alert().map(Output::Alert))
             .or_else(|| {
                 self.files
                     .iter_mut()
@@ -335,7 +344,13 @@ impl Engine {
             .min()
     }
 
-    fn add_source(&mut self, name: &str, kind: &SourceKind, labels: Labels, checkpoint: Option<&Checkpoint>) {
+    fn add_source(
+        &mut self,
+        name: &str,
+        kind: &SourceKind,
+        context: Context,
+        checkpoint: Option<&Checkpoint>,
+    ) {
         match kind {
             SourceKind::Files(files) => {
                 let known = checkpoint
@@ -344,11 +359,11 @@ impl Engine {
                 let settings = TailSettings {
                     scan_interval: files.scan_interval,
                     start_at: files.start_at,
-                    labels,
+                    context,
                     framer: Arc::new(FramerSettings {
                         framing: files.framing,
                         multiline: files.multiline.clone(),
-                        record_bytes_max: RECORD_BYTES_MAX,
+                        record_bytes_max: self.record_bytes_max,
                     }),
                     // The files of a node outlive us, those of a pod may not.
                     open_files_max: OPEN_FILES_MAX,
@@ -372,7 +387,7 @@ impl Engine {
                     let known = known.clone().into_iter();
                     let known =
                         known.filter(|(name, _)| container.as_ref().is_none_or(|wanted| wanted == name));
-                    let follow = Follow::new(self.next_id, labels.clone(), known.collect());
+                    let follow = Follow::new(self.next_id, context.clone(), known.collect());
                     self.streams.push(OutputSource {
                         name: name.to_owned(),
                         container,
@@ -396,13 +411,13 @@ impl Engine {
         self.todo.extend(reports.into_iter().map(Output::Report));
     }
 
-    fn settled(&mut self, now: Tick, sink: usize, verdict: Verdict) {
+    fn settled(&mut self, now: Tick, sink: usize, batch: BatchId, verdict: Verdict) {
         let random = self.random.f64();
         let Some(lane) = self.outlets.lanes.get_mut(sink) else {
             return;
         };
         let failed_before = lane.error.is_some();
-        let rejected = lane.settle(now, verdict, random);
+        let rejected = lane.settle(now, batch, verdict, random);
         let report = match (&lane.error, failed_before) {
             (Some(error), false) => Some(Report::SinkFails {
                 sink: self.sink_names[sink].clone(),
@@ -412,8 +427,11 @@ impl Engine {
             _ => None,
         };
         self.report(report);
-        self.todo
-            .extend(rejected.map(|rejected| Output::Reject { sink, rejected }));
+        self.todo.extend(
+            rejected
+                .into_iter()
+                .map(|rejected| Output::Reject { sink, rejected }),
+        );
     }
 
     fn drain(&mut self, now: Tick, how: Drain) {
@@ -440,11 +458,10 @@ impl Engine {
 
     fn next_send(&mut self, now: Tick) -> Option<Output> {
         let flush = self.drain_until.is_some();
-        let newest = self.outlets.newest();
         let mut lanes = self.outlets.lanes.iter_mut().enumerate();
         lanes.find_map(|(sink, lane)| {
-            lane.poll(now, newest, flush)
-                .map(|body| Output::Send { sink, body })
+            lane.poll(now, flush)
+                .map(|(id, batch)| Output::Send { sink, id, batch })
         })
     }
 

@@ -3,4 +3,5 @@
 pub mod clock;
 pub mod fs;
 pub mod net;
+pub mod secret;
 pub mod signal;

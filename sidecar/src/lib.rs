@@ -11,6 +11,7 @@ pub mod driver;
 pub mod engine;
 pub mod io;
 pub mod metrics;
+pub mod pipeline;
 pub mod record;
 pub mod sink;
 pub mod source;

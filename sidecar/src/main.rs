@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     let result = match command {
         Command::Check { file } => return check(&file),
         Command::Run(args) => run(args),
+        Command::Deadletters(args) => dead_letters(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -36,11 +37,24 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: logship::args::Run) -> Result<(), app::Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+fn runtime() -> Result<tokio::runtime::Runtime, app::Error> {
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(app::Error::Runtime)?;
+        .map_err(app::Error::Runtime)
+}
+
+fn dead_letters(args: &logship::args::DeadLetters) -> Result<(), app::Error> {
+    let mut out = std::io::stdout();
+    if !args.resend {
+        return app::dead_letters::list(args, &mut out);
+    }
+    let environment = std::env::vars().collect();
+    runtime()?.block_on(app::dead_letters::resend(args, &environment, &mut out))
+}
+
+fn run(args: logship::args::Run) -> Result<(), app::Error> {
+    let runtime = runtime()?;
     let result = runtime.block_on(app::run(args, std::env::vars().collect()));
     // A write that nobody reads must not keep the process.
     runtime.shutdown_background();

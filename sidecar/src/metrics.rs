@@ -39,6 +39,18 @@ pub fn render(pipelines: &[PipelineStatus]) -> String {
             sinks().map(|sink| sink.rejected).sum(),
         ),
         (
+            "logship_lost_dead_letters_total",
+            "counter",
+            "Refused records that were not even kept.",
+            sinks().map(|sink| sink.lost).sum(),
+        ),
+        (
+            "logship_dropped_records_total",
+            "counter",
+            "Records dropped because a sink with whenFull: Drop took none.",
+            sinks().map(|sink| sink.dropped).sum(),
+        ),
+        (
             "logship_malformed_lines_total",
             "counter",
             "Lines that were not in the format of their file and passed as they were.",

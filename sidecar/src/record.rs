@@ -218,6 +218,18 @@ impl<'a> Fields<'a> {
         has_room
     }
 
+    /// Adds a field of a name that is not there: [`set`](Self::set) without its search. Whether there was room.
+    #[inline]
+    pub fn append(&mut self, name: impl Into<Cow<'a, str>>, value: Value<'a>) -> bool {
+        let name = name.into();
+        debug_assert!(self.get(&name).is_none(), "{name} is there already");
+        let has_room = self.0.len() < FIELDS_MAX;
+        if has_room {
+            self.0.push((name, value));
+        }
+        has_room
+    }
+
     /// Takes a field out.
     pub fn remove(&mut self, name: &str) -> Option<Value<'a>> {
         let index = self.0.iter().position(|(found, _)| found == name)?;
@@ -227,6 +239,21 @@ impl<'a> Fields<'a> {
     /// All of them in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
         self.0.iter().map(|(name, value)| (name.as_ref(), value))
+    }
+
+    /// All of them in order, with values that can be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Value<'a>)> {
+        self.0.iter_mut().map(|(name, value)| (&**name, value))
+    }
+
+    /// The same with copies of what it borrows.
+    pub fn into_owned(self) -> Fields<'static> {
+        let fields = self.0.into_iter();
+        Fields(
+            fields
+                .map(|(name, value)| (Cow::Owned(name.into_owned()), value.into_owned()))
+                .collect(),
+        )
     }
 
     /// Empties it and gives out its memory for the fields of the next record, which borrow from elsewhere.
@@ -242,6 +269,29 @@ impl<'a> Value<'a> {
     /// A text that borrows.
     pub fn text(text: &'a str) -> Self {
         Self::Text(Cow::Borrowed(text.as_bytes()))
+    }
+
+    /// The same with a copy of what it borrows.
+    pub fn into_owned(self) -> Value<'static> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => Value::Bool(value),
+            Self::Int(value) => Value::Int(value),
+            Self::Uint(value) => Value::Uint(value),
+            Self::Float(value) => Value::Float(value),
+            Self::Number(value) => Value::Number(Cow::Owned(value.into_owned())),
+            Self::Text(value) => Value::Text(Cow::Owned(value.into_owned())),
+            Self::Json(value) => Value::Json(Cow::Owned(value.into_owned())),
+        }
+    }
+}
+
+impl<'a> IntoIterator for Fields<'a> {
+    type Item = (Cow<'a, str>, Value<'a>);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 

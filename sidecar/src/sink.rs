@@ -1,16 +1,25 @@
 //! Sinks: a pure encoder and a pure verdict for all, and a transport for each kind.
 
+pub mod answer;
+pub mod compress;
+pub mod dead_letter;
 pub mod encode;
 pub mod file;
+pub mod grpc;
 pub mod http;
 pub mod stdout;
 pub mod verdict;
 
+use self::encode::{Batch, Encode};
 use self::verdict::Verdict;
-use crate::config::{Sink, SinkKind};
-use crate::io::net::{self, HttpClient, http_client};
+use crate::config::{Endpoint, SinkKind};
+use crate::engine::batch::BatchId;
+use crate::io::clock::{self, Clock};
 use bytes::Bytes;
-use std::path::Path;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// The transport of one sink.
@@ -25,44 +34,53 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// The transport for a sink. Connects to nothing yet; the client is made only where a sink needs it.
-    pub fn new(
-        sink: &Sink,
-        client: &mut Option<HttpClient>,
-        bundle: Option<&Path>,
-    ) -> Result<Self, net::Error> {
-        Ok(match &sink.kind {
-            SinkKind::Stdout(_) => Self::Stdout,
-            SinkKind::File { path, .. } => Self::File(file::FileTransport::new(path.clone())),
-            SinkKind::Http(http) => {
-                let client = match client {
-                    Some(client) => client.clone(),
-                    None => client.insert(http_client(bundle)?).clone(),
-                };
-                Self::Http(Box::new(http::HttpTransport::new(http.clone(), client)))
+    /// The transport for a sink. Connects to nothing yet.
+    pub fn new(kind: &SinkKind, clock: Clock, bundle: Option<PathBuf>) -> Self {
+        match kind {
+            SinkKind::Stdout => Self::Stdout,
+            SinkKind::File(settings) => Self::File(file::FileTransport::new(settings.clone())),
+            SinkKind::Http(endpoint) => {
+                let transport = http::HttpTransport::new(Endpoint::clone(endpoint), bundle, clock);
+                Self::Http(Box::new(transport))
             }
-        })
+        }
     }
 
-    async fn send(&mut self, body: Bytes) -> Verdict {
+    /// Sends a body with so many records.
+    pub async fn send(&self, body: Bytes, records: usize) -> Verdict {
         match self {
             Self::Stdout => stdout::send(body).await,
-            Self::File(file) => file.send(body).await,
-            Self::Http(http) => http.send(body).await,
+            Self::File(file) => file.send(clock::wall(), body).await,
+            Self::Http(http) => http.send(body, records).await,
         }
     }
 }
 
-/// Sends what comes, one batch after the other, and tells what became of each. Ends when the pipeline does.
+/// A batch with its number, on its way to a transport.
+pub type Numbered = (BatchId, Batch);
+
+/// Sends what comes and tells what became of each. How many batches are on their way at once is the engine's affair. Ends when the
+/// pipeline does.
 pub async fn run(
-    mut transport: Transport,
-    mut batches: mpsc::Receiver<Bytes>,
-    verdicts: mpsc::Sender<Verdict>,
+    transport: Transport,
+    encoder: Arc<dyn Encode>,
+    mut batches: mpsc::Receiver<Numbered>,
+    verdicts: mpsc::Sender<(BatchId, Verdict)>,
 ) {
-    while let Some(body) = batches.recv().await {
-        let verdict = transport.send(body).await;
-        if verdicts.send(verdict).await.is_err() {
-            return;
+    let mut sending = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            batch = batches.recv() => {
+                let Some((id, batch)) = batch else { return };
+                let (body, records) = (encoder.wrap(&batch), batch.records());
+                let transport = &transport;
+                sending.push(async move { (id, transport.send(body, records).await) });
+            }
+            Some(settled) = sending.next() => {
+                if verdicts.send(settled).await.is_err() {
+                    return;
+                }
+            }
         }
     }
 }

@@ -52,6 +52,24 @@ wait_for() {
     done
 }
 
+# install_packages PACKAGE…: as root on Debian or a relative; elsewhere it says in one message what to install.
+install_packages() {
+    if [[ $(id -u) != 0 ]] || ! command -v apt-get >/dev/null; then
+        die "missing packages; install them with: sudo apt-get install --no-install-recommends $*"
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    step "apt-get update" apt-get update -qq
+    step "install $*" apt-get install -qq -y --no-install-recommends "$@" >/dev/null
+}
+
+# missing_packages NEED:PACKAGE…: the packages whose program (or file) is not there.
+missing_packages() {
+    local need
+    for need; do
+        command -v "${need%%:*}" >/dev/null || [[ -e ${need%%:*} ]] || printf '%s\n' "${need#*:}"
+    done
+}
+
 # The module folder that pins the wanted Kubernetes.
 kubernetes_module() {
     local version=${KUBERNETES_VERSION:-1.36.3} module

@@ -4,11 +4,14 @@
 //! The tests run inside the cluster's namespaces (`tests/cluster/enter`), on its node: they reach pods by their addresses,
 //! and pods reach a test at [`NODE_ADDRESS`].
 
+#[cfg(feature = "cluster")]
 pub mod cluster;
 pub mod manifests;
 pub mod oracle;
 pub mod peers;
+#[cfg(feature = "cluster")]
 pub mod release;
+#[cfg(feature = "cluster")]
 pub mod traffic;
 pub mod wait;
 

@@ -1,4 +1,15 @@
-//! Peers that a test serves or drives itself: the client that sends real requests, and the HTTP sink that counts.
+//! Peers of the tests. Real servers that we did not write, each a process on loopback that ends with its handle: [`collector`],
+//! [`loki`], [`opensearch`], [`rsyslog`]. And what a test serves or drives itself: the client that sends real requests, and the HTTP sink that
+//! counts.
+
+pub mod client;
+pub mod collector;
+pub mod loki;
+pub mod opensearch;
+pub mod process;
+pub mod rsyslog;
+
+pub use client::get;
 
 use crate::NODE_ADDRESS;
 use anyhow::{Context, Result, ensure};
@@ -17,26 +28,6 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-
-/// GET of `url`; the body of the answer.
-///
-/// # Errors
-/// When there is no answer, or one that is not 200.
-pub async fn get(url: &str) -> Result<String> {
-    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    let response = client
-        .get(url.parse()?)
-        .await
-        .with_context(|| format!("failed to get {url}"))?;
-    let status = response.status();
-    let body = response.into_body().collect().await?.to_bytes();
-    ensure!(
-        status == StatusCode::OK,
-        "{url} answered {status}: {}",
-        String::from_utf8_lossy(&body)
-    );
-    Ok(String::from_utf8_lossy(&body).into_owned())
-}
 
 /// Sends the requests of `numbers` to the servers in turn, eight at a time, and waits for every answer.
 ///

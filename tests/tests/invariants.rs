@@ -22,7 +22,7 @@ const IMPURE: [&str; 14] = [
 ];
 
 /// Files and folders (with all below) that are pure.
-const PURE: [&str; 19] = [
+const PURE: [&str; 31] = [
     "crd/src",
     "operator/src/inject.rs",
     "operator/src/inject",
@@ -39,8 +39,20 @@ const PURE: [&str; 19] = [
     "sidecar/src/engine.rs",
     "sidecar/src/engine",
     "sidecar/src/metrics.rs",
+    "sidecar/src/pipeline.rs",
+    "sidecar/src/pipeline",
+    "sidecar/src/record.rs",
+    "sidecar/src/record",
+    "sidecar/src/sink/answer.rs",
+    "sidecar/src/sink/compress.rs",
+    "sidecar/src/sink/dead_letter.rs",
     "sidecar/src/sink/encode.rs",
+    "sidecar/src/sink/encode",
+    "sidecar/src/sink/grpc.rs",
     "sidecar/src/sink/verdict.rs",
+    "sidecar/src/source/container_output/api/refusal.rs",
+    "sidecar/src/source/container_output/api/request.rs",
+    "sidecar/src/sink/verdict",
     "sidecar/src/source/container_output/pod.rs",
 ];
 

@@ -8,6 +8,7 @@ use crate::args::Run;
 use crate::config::{self, Config, Environment, from_documents, from_environment};
 use crate::io::signal::Stop;
 use crate::source::container_output::{PodApi, wait_for_others};
+use logship_crd::names::TOKEN_PATH;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -60,14 +61,15 @@ pub(super) async fn load(
 /// Returns when a classic container has to end: a Job would never complete otherwise.
 async fn others_of_classic(environment: &Environment) {
     if config::is_classic(environment) {
-        wait_for_others(PodApi::new(&config::pod(environment))).await;
+        let api = PodApi::new(&config::pod(environment), environment, Path::new(TOKEN_PATH));
+        wait_for_others(api).await;
     } else {
         std::future::pending::<()>().await;
     }
 }
 
 /// Every `<resource>.json`, by name.
-fn documents(directory: &Path) -> io::Result<Vec<(String, String)>> {
+pub(super) fn documents(directory: &Path) -> io::Result<Vec<(String, String)>> {
     let mut listings = 0;
     loop {
         listings += 1;

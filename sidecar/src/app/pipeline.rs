@@ -1,6 +1,6 @@
 //! Starts a pipeline: its engine from its checkpoint, and the tasks of its sinks and containers.
 
-use super::{Ended, Error};
+use super::Ended;
 use crate::admin::StatusPorts;
 use crate::config::{Pipeline, Pod, SourceKind};
 use crate::driver::{Driver, Said, SinkPort, Verdicts};
@@ -10,7 +10,6 @@ use crate::engine::outlets::StreamId;
 use crate::engine::{Engine, Start};
 use crate::io::clock::Clock;
 use crate::io::fs::StateDirectory;
-use crate::io::net::HttpClient;
 use crate::sink::{self, Transport};
 use crate::source::container_output::{self, PodApi, Question, Reply};
 use crate::source::files::OpenFiles;
@@ -26,6 +25,7 @@ use tokio::task::JoinSet;
 pub(super) struct Wiring<'a> {
     pub clock: Clock,
     pub pod: &'a Pod,
+    pub api: PodApi,
     pub state: Option<Arc<StateDirectory>>,
     /// Certificates of authorities.
     pub bundle: Option<PathBuf>,
@@ -34,19 +34,14 @@ pub(super) struct Wiring<'a> {
 
 impl Wiring<'_> {
     /// Starts every pipeline.
-    pub(super) fn start(
-        &self,
-        pipelines: &[Pipeline],
-        tasks: &mut JoinSet<Ended>,
-    ) -> Result<StatusPorts, Error> {
-        let mut client = None;
+    pub(super) fn start(&self, pipelines: &[Pipeline], tasks: &mut JoinSet<Ended>) -> StatusPorts {
         let mut ports = StatusPorts::new();
         for pipeline in pipelines {
             let (port, status) = mpsc::channel(1);
             ports.push(port);
             let engine = self.engine(pipeline);
             let (questions, replies) = self.containers(pipeline, &engine, tasks);
-            let (sinks, verdicts) = self.sinks(pipeline, &mut client, tasks)?;
+            let (sinks, verdicts) = self.sinks(pipeline, tasks);
             let driver = Driver {
                 name: pipeline.name.clone(),
                 engine,
@@ -56,6 +51,7 @@ impl Wiring<'_> {
                 replies,
                 sinks,
                 verdicts,
+                dead_letter_bytes_max: pipeline.dead_letter_bytes_max,
                 state: self.state.clone(),
                 stop: self.stopped.clone(),
                 status,
@@ -67,7 +63,7 @@ impl Wiring<'_> {
                 Ended::Pipeline(name)
             });
         }
-        Ok(ports)
+        ports
     }
 
     fn engine(&self, pipeline: &Pipeline) -> Engine {
@@ -95,7 +91,7 @@ impl Wiring<'_> {
             let (ask, asked) = mpsc::channel(4);
             questions.insert(stream.id, ask);
             let task = container_output::run(
-                PodApi::new(self.pod),
+                self.api.clone(),
                 stream.id,
                 stream.container,
                 asked,
@@ -110,31 +106,33 @@ impl Wiring<'_> {
         (questions, received)
     }
 
-    fn sinks(
-        &self,
-        pipeline: &Pipeline,
-        client: &mut Option<HttpClient>,
-        tasks: &mut JoinSet<Ended>,
-    ) -> Result<(Vec<SinkPort>, SelectAll<Verdicts>), Error> {
+    fn sinks(&self, pipeline: &Pipeline, tasks: &mut JoinSet<Ended>) -> (Vec<SinkPort>, SelectAll<Verdicts>) {
         let mut ports = Vec::new();
         let mut verdicts = SelectAll::new();
         for (number, sink) in pipeline.sinks.iter().enumerate() {
-            let transport = Transport::new(sink, client, self.bundle.as_deref())?;
-            let (batches, queue) = mpsc::channel(1);
+            let transport = Transport::new(&sink.kind, self.clock, self.bundle.clone());
+            let (batches, queue) = mpsc::channel(sink.lane.in_flight_max);
             let (verdict, mut answers) = mpsc::channel(1);
+            let encoder = Arc::clone(&sink.lane.encoder);
             ports.push(SinkPort {
                 name: sink.name.clone(),
+                encoder: Arc::clone(&encoder),
+                lost: 0,
                 batches,
             });
             let answers = futures::stream::poll_fn(move |context| answers.poll_recv(context));
-            verdicts.push(answers.map(move |verdict| (number, verdict)).boxed());
+            verdicts.push(
+                answers
+                    .map(move |(batch, verdict)| (number, batch, verdict))
+                    .boxed(),
+            );
             let name = format!("{}/{}", pipeline.name, sink.name);
             tasks.spawn(async move {
-                sink::run(transport, queue, verdict).await;
+                sink::run(transport, encoder, queue, verdict).await;
                 Ended::Helper(name)
             });
         }
-        Ok((ports, verdicts))
+        (ports, verdicts)
     }
 }
 

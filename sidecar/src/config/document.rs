@@ -1,19 +1,28 @@
 //! The documents that the operator writes.
 
+mod endpoint;
+
 use super::environment::{is_classic, pod, require_pod};
 use super::multiline;
 use super::{
-    Config, Environment, Files, Http, Mistake, Mistakes, Pipeline, Sink, SinkKind, Source, SourceKind,
-    pattern,
+    Config, Environment, FileSettings, Files, Mistake, Mistakes, Pipeline, Sink, SinkKind, Source,
+    SourceKind, bundle, pattern, textual,
 };
-use logship_crd::agent_config::{self, AgentConfig, FilesSource, HttpSink};
+use crate::engine::batch::LaneSettings;
+use crate::pipeline::when::When;
+use crate::pipeline::{Names, Steps};
+use crate::sink::encode::{Elasticsearch, Encode, Json, Loki, Otlp};
+use logship_crd::agent_config::{self, AgentConfig, FileSink, FilesSource};
 use logship_crd::names;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Batches are kept in memory, so no document may ask for more than this.
 const BATCH_BYTES_MAX: u64 = 16 << 20;
+/// Every rotation renames each of them.
+const FILES_KEPT_MAX: u32 = 1000;
 
 /// Directories as we see them, by `<resource>/<source>`.
 type Directories = BTreeMap<String, PathBuf>;
@@ -39,6 +48,7 @@ pub fn from_documents(
         pipelines,
         state_directory: Some(state.to_owned()),
         pod: pod(environment),
+        bundle: bundle(environment),
         classic: is_classic(environment),
     };
     if config.needs_api() {
@@ -102,10 +112,10 @@ fn pipeline(
         name,
         generation,
         sources,
-        pipeline: _,
+        pipeline,
         sinks,
         drain_ms,
-        limits: _,
+        limits,
     } = parsed;
     let found_before = mistakes.len();
     let place = |field: &str| format!("{document}: {field}");
@@ -140,6 +150,14 @@ fn pipeline(
         sinks.iter().map(|sink| sink.name.as_str()),
         mistakes,
     );
+    let names = Names {
+        sources: &sources
+            .iter()
+            .map(|source| source.name.clone())
+            .collect::<Vec<_>>(),
+        sinks: &sinks.iter().map(|sink| sink.name.clone()).collect::<Vec<_>>(),
+    };
+    let steps = Steps::compile(&pipeline, &names, &place(""), mistakes);
     let sources: Vec<_> = sources
         .into_iter()
         .filter_map(|source| {
@@ -152,16 +170,19 @@ fn pipeline(
         .filter_map(|sink| self::sink(&place(&format!("sinks[{}]", sink.name)), sink, state, mistakes))
         .collect();
     let drain = Duration::from_millis(drain_ms);
-    (mistakes.len() == found_before).then(|| {
-        let resource = Some(name.clone());
-        Pipeline {
-            name,
-            resource,
-            generation,
-            sources,
-            sinks,
-            drain,
-        }
+    let steps = steps.filter(|_| mistakes.len() == found_before)?;
+    let resource = Some(name.clone());
+    Some(Pipeline {
+        name,
+        resource,
+        generation,
+        sources,
+        steps,
+        sinks,
+        drain,
+        record_bytes_max: usize::try_from(limits.record_bytes).unwrap_or(usize::MAX),
+        dead_letter_bytes_max: limits.dead_letter_bytes,
+        in_flight_bytes_max: usize::try_from(limits.in_flight_bytes).unwrap_or(usize::MAX),
     })
 }
 
@@ -214,110 +235,108 @@ fn source(
 fn sink(place: &str, sink: agent_config::Sink, state: &Path, mistakes: &mut Vec<Mistake>) -> Option<Sink> {
     let agent_config::Sink {
         name,
-        when: _,
+        when,
         batch,
-        retry: _,
-        when_full: _,
+        retry,
+        when_full,
         kind,
     } = sink;
-    if !(1..=BATCH_BYTES_MAX).contains(&batch.max_bytes) {
-        let place = format!("{place}.batch.maxBytes");
+    if !is_file_name(&name) || name.contains('.') {
         mistakes.push(invalid(
-            place,
-            &batch.max_bytes,
-            "out of bounds",
-            "write 1 to 16777216",
+            format!("{place}.name"),
+            &name,
+            "not a name",
+            "write letters, digits and dashes",
         ));
     }
-    let kind = match kind {
-        agent_config::SinkKind::Stdout(stdout) => SinkKind::Stdout(stdout.format),
+    let batch_bytes = batch_bytes(place, batch.max_bytes, mistakes);
+    let (encoder, kind): (Arc<dyn Encode>, SinkKind) = match kind {
+        agent_config::SinkKind::Stdout(stdout) => (textual(stdout.format), SinkKind::Stdout),
         agent_config::SinkKind::File(file) => {
-            let relative = Path::new(&file.path);
-            if relative
-                .components()
-                .any(|part| part == std::path::Component::ParentDir)
-                || file.path.is_empty()
-            {
-                let place = format!("{place}.file.path");
-                mistakes.push(invalid(
-                    place,
-                    &file.path,
-                    "leaves the state volume",
-                    "write a path without '..'",
-                ));
-            }
-            SinkKind::File {
-                path: state.join(relative),
-                format: file.format,
-            }
+            (textual(file.format), self::file(place, file, state, mistakes))
         }
-        agent_config::SinkKind::Http(http) => SinkKind::Http(self::http(place, http, mistakes)?),
-        agent_config::SinkKind::Loki(_)
-        | agent_config::SinkKind::Otlp(_)
-        | agent_config::SinkKind::Elasticsearch(_) => {
-            mistakes.push(invalid(
-                place.to_owned(),
-                &name,
-                "not supported by this build",
-                "use stdout, file or http",
-            ));
-            return None;
+        agent_config::SinkKind::Http(http) => (
+            Arc::new(Json),
+            endpoint::http(&format!("{place}.http"), http, mistakes)?,
+        ),
+        agent_config::SinkKind::Loki(loki) => {
+            let encoder = Arc::new(Loki::new(&loki));
+            (encoder, endpoint::loki(&format!("{place}.loki"), loki, mistakes)?)
         }
+        agent_config::SinkKind::Otlp(otlp) => {
+            let encoder = Arc::new(Otlp::new(&otlp));
+            (encoder, endpoint::otlp(&format!("{place}.otlp"), otlp, mistakes)?)
+        }
+        agent_config::SinkKind::Elasticsearch(bulk) => (
+            Arc::new(Elasticsearch),
+            endpoint::elasticsearch(&format!("{place}.elasticsearch"), bulk, mistakes)?,
+        ),
     };
-    let batch_bytes = usize::try_from(batch.max_bytes.min(BATCH_BYTES_MAX)).expect("bounded above");
-    Some(Sink {
-        name,
-        batch_bytes,
-        batch_age: Duration::from_millis(batch.max_age_ms),
-        kind,
-    })
+    let is_ordered = matches!(kind, SinkKind::Stdout | SinkKind::File(_));
+    let lane = LaneSettings {
+        encoder,
+        bytes_max: batch_bytes,
+        age_max: Duration::from_millis(batch.max_age_ms),
+        // What is appended has an order.
+        in_flight_max: if is_ordered {
+            1
+        } else {
+            batch.in_flight.clamp(1, 32) as usize
+        },
+        retry_age_max: (retry.max_age_ms > 0).then(|| Duration::from_millis(retry.max_age_ms)),
+        when_full,
+        when: self::when(&format!("{place}.when"), when, mistakes),
+    };
+    Some(Sink { name, lane, kind })
 }
 
-fn http(place: &str, sink: HttpSink, mistakes: &mut Vec<Mistake>) -> Option<Http> {
-    let HttpSink {
-        url: text,
-        headers: texts,
-        compression,
-        timeout_ms,
-        auth: _,
-        tls: _,
-    } = sink;
-    let url = text.parse::<http::Uri>().ok();
-    let url = url.filter(|url| matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some());
-    if url.is_none() {
+fn when(place: &str, text: Option<String>, mistakes: &mut Vec<Mistake>) -> Option<Arc<When>> {
+    let text = text?;
+    match When::compile(&text) {
+        Ok(when) => Some(Arc::new(when)),
+        Err(error) => {
+            let remedy = "write CEL over the record, for example severity == \"ERROR\"";
+            mistakes.push(invalid(place.to_owned(), &text, &error.to_string(), remedy));
+            None
+        }
+    }
+}
+
+fn batch_bytes(place: &str, bytes: u64, mistakes: &mut Vec<Mistake>) -> usize {
+    if !(1..=BATCH_BYTES_MAX).contains(&bytes) {
+        let place = format!("{place}.batch.maxBytes");
+        mistakes.push(invalid(place, &bytes, "out of bounds", "write 1 to 16777216"));
+    }
+    usize::try_from(bytes.min(BATCH_BYTES_MAX)).expect("bounded above")
+}
+
+fn file(place: &str, file: FileSink, state: &Path, mistakes: &mut Vec<Mistake>) -> SinkKind {
+    let FileSink {
+        path,
+        format: _,
+        rotation,
+        fsync,
+        summary: _,
+    } = file;
+    let relative = Path::new(&path);
+    let mut parts = relative.components();
+    if path.is_empty() || parts.any(|part| part == std::path::Component::ParentDir) {
         mistakes.push(invalid(
-            format!("{place}.http.url"),
-            &without_credentials(&text),
-            "not an absolute URL",
-            "write http://… or https://…",
+            format!("{place}.file.path"),
+            &path,
+            "leaves the state volume",
+            "write a path without '..'",
         ));
     }
-    let mut headers = http::HeaderMap::new();
-    for (name, value) in texts {
-        if let (Ok(name), Ok(value)) = (name.parse::<http::HeaderName>(), value.parse()) {
-            headers.insert(name, value);
-        } else {
-            let place = format!("{place}.http.headers[{name}]");
-            mistakes.push(invalid(
-                place,
-                // It may be a credential.
-                &"(not shown)",
-                "not a header",
-                "write visible ASCII characters",
-            ));
-        }
+    if rotation.is_some_and(|rotation| rotation.keep > FILES_KEPT_MAX) {
+        let place = format!("{place}.file.rotation.keep");
+        mistakes.push(invalid(place, &"(too many)", "out of bounds", "write 0 to 1000"));
     }
-    Some(Http {
-        url: url?,
-        headers,
-        compression,
-        timeout: Duration::from_millis(timeout_ms.max(1)),
+    SinkKind::File(FileSettings {
+        path: state.join(relative),
+        rotation,
+        fsync,
     })
-}
-
-/// What stands before an `@` in a URL may be a password.
-fn without_credentials(url: &str) -> &str {
-    url.rsplit_once('@').map_or(url, |(_, rest)| rest)
 }
 
 fn one_name_each<'a>(place: &str, names: impl Iterator<Item = &'a str>, mistakes: &mut Vec<Mistake>) {

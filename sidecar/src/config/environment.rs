@@ -3,13 +3,17 @@
 use super::{
     Config, Environment, Files, Mistake, Mistakes, Pipeline, Pod, Sink, SinkKind, Source, SourceKind,
 };
-use super::{optional, pattern};
-use logship_crd::agent_config::{Format, Framing, StartAt};
+use super::{bundle, optional, pattern};
+use crate::engine::batch::LaneSettings;
+use crate::pipeline::Steps;
+use crate::sink::encode::Text;
+use logship_crd::agent_config::{Framing, Limits, StartAt};
 use logship_crd::names::{
     ENV_CLASSIC, ENV_LOG_DIRECTORY, ENV_LOG_FILE_PATTERN, ENV_LOG_SCAN_INTERVAL, ENV_LOG_STATE_DIRECTORY,
     ENV_NODE_NAME, ENV_POD_NAME, ENV_POD_NAMESPACE,
 };
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The time that a drain takes at most where no document says it.
@@ -35,22 +39,30 @@ pub fn from_environment(environment: &Environment) -> Result<Config, Mistakes> {
     };
     let sink = Sink {
         name: "stdout".to_owned(),
-        batch_bytes: BATCH_BYTES,
-        batch_age: BATCH_AGE,
-        kind: SinkKind::Stdout(Format::Text),
+        lane: LaneSettings {
+            bytes_max: BATCH_BYTES,
+            age_max: BATCH_AGE,
+            ..LaneSettings::of(Arc::new(Text))
+        },
+        kind: SinkKind::Stdout,
     };
     let pipeline = Pipeline {
         name: "environment".to_owned(),
         resource: None,
         generation: 0,
         sources: vec![source],
+        steps: Steps::default(),
         sinks: vec![sink],
         drain: DRAIN,
+        record_bytes_max: usize::try_from(Limits::default().record_bytes).unwrap_or(usize::MAX),
+        dead_letter_bytes_max: Limits::default().dead_letter_bytes,
+        in_flight_bytes_max: usize::try_from(Limits::default().in_flight_bytes).unwrap_or(usize::MAX),
     };
     Ok(Config {
         pipelines: vec![pipeline],
         state_directory: optional(environment, ENV_LOG_STATE_DIRECTORY).map(PathBuf::from),
         pod: pod(environment),
+        bundle: bundle(environment),
         classic: is_classic(environment),
     })
 }

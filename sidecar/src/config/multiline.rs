@@ -5,6 +5,8 @@ use super::{Boundary, Mistake, Multiline, expression};
 use logship_crd::agent_config;
 use std::time::Duration;
 
+const REMEDY: &str = "write a regular expression that is searched in a line, for example ^\\d{4}-";
+
 /// The rules at `place`, with their expression compiled. None: there are mistakes.
 pub(super) fn compiled(
     place: &str,
@@ -25,7 +27,6 @@ pub(super) fn compiled(
         let place = format!("{place}.timeoutMs");
         mistakes.push(invalid(place, &0, "no line is waited for", "write at least 1"));
     }
-    const REMEDY: &str = "write a regular expression that is searched in a line, for example ^\\d{4}-";
     let boundary = match (start, end) {
         (Some(text), None) => {
             expression(&format!("{place}.start"), &text, REMEDY, mistakes).map(Boundary::Start)

@@ -23,10 +23,7 @@ const STDOUT: &str = r#"{"name":"out","batch":{"maxBytes":1024,"maxAgeMs":1},"st
 fn pod_variables_alone_follow_the_container_output_as_text() {
     let config = from_environment(&environment(&[("POD_NAME", "p"), ("POD_NAMESPACE", "n")])).unwrap();
     assert!(config.needs_api());
-    assert!(matches!(
-        config.pipelines[0].sinks[0].kind,
-        SinkKind::Stdout(Format::Text)
-    ));
+    assert!(matches!(config.pipelines[0].sinks[0].kind, SinkKind::Stdout));
 }
 
 #[test]
@@ -96,4 +93,60 @@ fn mistakes_show_no_credentials() {
     let text = mistakes.to_string();
     assert!(text.contains("authorization") && text.contains("host"), "{text}");
     assert!(!text.contains("secret"), "{text}");
+}
+
+fn with_multiline(rules: &str) -> Vec<(String, String)> {
+    let mut documents = document(STDOUT);
+    let place = r#""startAt":"End""#;
+    documents[0].1 = documents[0]
+        .1
+        .replace(place, &format!(r#"{place},"framing":"cri","multiline":{rules}"#));
+    documents
+}
+
+#[test]
+fn framing_and_compiled_multiline_rules_come_from_the_document() {
+    let documents = with_multiline(r#"{"end":";$","maxLines":7,"timeoutMs":5}"#);
+    let config = from_documents(&environment(&[]), &documents, Path::new("/state")).unwrap();
+    let SourceKind::Files(files) = &config.pipelines[0].sources[0].kind else {
+        panic!("no files source")
+    };
+    assert_eq!(files.framing, Framing::Cri);
+    let rules = files.multiline.as_ref().unwrap();
+    assert!(matches!(&rules.boundary, Boundary::End(pattern) if pattern.is_match(b"x;")));
+    assert_eq!((rules.lines_max, rules.timeout), (7, Duration::from_millis(5)));
+}
+
+#[test]
+fn mistakes_in_multiline_rules_name_field_value_and_remedy() {
+    for (rules, expected) in [
+        (
+            "{}",
+            &["files.multiline is \"\"", "write either start or end"][..],
+        ),
+        (
+            r#"{"start":"a","end":"b"}"#,
+            &[
+                "files.multiline is \"start and end\"",
+                "write either start or end",
+            ],
+        ),
+        (
+            r#"{"start":"(","maxLines":0,"timeoutMs":0}"#,
+            &[
+                "multiline.start is \"(\"",
+                "searched in a line",
+                "maxLines is \"0\"",
+                "timeoutMs is \"0\"",
+            ],
+        ),
+        (r#"{"end":"(\\w{1000}){1000}"}"#, &["multiline.end", "size limit"]),
+    ] {
+        let found = from_documents(&environment(&[]), &with_multiline(rules), Path::new("/state"));
+        let text = found.unwrap_err().to_string();
+        for expected in expected {
+            assert!(text.contains(expected), "{rules}: {text}");
+        }
+        assert!(text.contains("sources[access]"), "{text}");
+    }
 }

@@ -1,54 +1,91 @@
-//! One sink's queue: encoded records are gathered into batches, sent one at a time and in order, and repeated until they
-//! are delivered or refused.
+//! One sink's queue: encoded records are gathered into batches, sent in order, and repeated until they are delivered or refused.
 //!
 //! Guarantees: batches are bounded by bytes and age; a refused batch is split until the refused record stands alone, so one
-//! poison record takes no other with it; [`Lane::acknowledged`] never runs ahead of a record that is not settled.
+//! poison record takes no other with it; [`Lane::acknowledged`] never runs ahead of a record that is not settled, however
+//! many batches are on their way and in whatever order they are settled.
 
 use super::Tick;
 use super::retry::Backoff;
-use crate::sink::encode::{Context, Record, encode};
-use crate::sink::verdict::Verdict;
-use bytes::Bytes;
-use logship_crd::agent_config::Format;
+use crate::pipeline::when::When;
+use crate::record::{Labels, Record};
+use crate::sink::encode::{Batch, Common, Encode, Gathered};
+use crate::sink::verdict::{Failure, Verdict};
+use bytes::BytesMut;
+use logship_crd::agent_config::{Batch as Batching, WhenFull};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How a lane gathers.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct LaneSettings {
     /// Form of the records.
-    pub format: Format,
+    pub encoder: Arc<dyn Encode>,
     /// Bytes of a batch, unless a single record is longer.
     pub bytes_max: usize,
     /// Age of the oldest record of a batch.
     pub age_max: Duration,
+    /// Batches that are on their way at once.
+    pub in_flight_max: usize,
+    /// Failing batches that are older are given up; none: never.
+    pub retry_age_max: Option<Duration>,
+    /// What happens to records while there is no room.
+    pub when_full: WhenFull,
+    /// The records that the sink gets; none: all.
+    pub when: Option<Arc<When>>,
 }
 
-/// Encoded records in order.
-#[derive(Debug, Clone)]
-struct Batch {
-    body: Bytes,
-    /// Where each record ends in `body`.
-    ends: Vec<usize>,
-    /// Sequence number of the last record.
-    last: u64,
+impl LaneSettings {
+    /// The defaults of the document, for this encoder.
+    pub fn of(encoder: Arc<dyn Encode>) -> Self {
+        let Batching {
+            max_bytes,
+            max_age_ms,
+            in_flight,
+        } = Batching::default();
+        Self {
+            encoder,
+            bytes_max: usize::try_from(max_bytes).unwrap_or(usize::MAX),
+            age_max: Duration::from_millis(max_age_ms),
+            in_flight_max: in_flight as usize,
+            retry_age_max: None,
+            when_full: WhenFull::default(),
+            when: None,
+        }
+    }
 }
+
+/// A batch's number, by which its verdict finds it.
+pub type BatchId = u64;
 
 #[derive(Debug)]
+struct Sealed {
+    id: BatchId,
+    batch: Batch,
+    /// Everything before this sequence number is none of this batch's.
+    first: u64,
+    since: Tick,
+    state: State,
+}
+
+/// What a sealed batch waits for. A settled batch is taken out of the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// The first sealed batch may be sent now.
+    /// To be sent.
     Ready,
-    /// The first sealed batch is with the transport; [`Lane::settle`] ends this.
+    /// The transport's verdict, see [`Lane::settle`].
     Sending,
-    /// The first sealed batch failed and is sent again at this time.
+    /// This time; then it is sent again.
     Waiting(Tick),
 }
 
-/// A record that the sink refused for good.
+/// Records that are given up.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Rejected {
-    /// The record as it was sent.
-    pub body: Bytes,
+    /// The records as they were to be sent.
+    pub batch: Batch,
+    /// How many of them: fewer than there are where the receiver does not say which.
+    pub records: u64,
     /// Why, in the sink's words.
     pub error: String,
 }
@@ -62,23 +99,31 @@ pub struct LaneCounts {
     pub sent_bytes: u64,
     /// Batches sent again.
     pub retries: u64,
-    /// Records refused for good.
+    /// Records refused for good, or given up.
     pub rejected: u64,
+    /// Records dropped because there was no room.
+    pub dropped: u64,
 }
 
 /// The queue of one sink.
 #[derive(Debug)]
 pub struct Lane {
     settings: LaneSettings,
-    open: Vec<u8>,
-    open_ends: Vec<usize>,
+    open: Gathered,
+    /// Sequence number of the first record in `open`, and when it came.
+    open_first: u64,
     open_since: Tick,
-    sealed: VecDeque<Batch>,
-    state: State,
+    sealed: VecDeque<Sealed>,
+    /// Bytes in `sealed`.
+    sealed_bytes: usize,
+    next_id: BatchId,
     backoff: Backoff,
+    /// No batch is sent before this time: the receiver fails.
+    pause_until: Tick,
     /// The end of the drain, while draining.
     drain_until: Option<Tick>,
-    settled: u64,
+    /// The memory of a delivered batch, for the next one.
+    spare: Vec<u8>,
     /// What became of the records so far.
     pub counts: LaneCounts,
     /// The failure that the lane is in, if any.
@@ -90,23 +135,40 @@ impl Lane {
     pub fn new(settings: LaneSettings) -> Self {
         Self {
             settings,
-            open: Vec::new(),
-            open_ends: Vec::new(),
+            open: Gathered::default(),
+            open_first: 0,
             open_since: Tick::ZERO,
             sealed: VecDeque::new(),
-            state: State::Ready,
+            sealed_bytes: 0,
+            next_id: 0,
             backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(30)),
+            pause_until: Tick::ZERO,
             drain_until: None,
-            settled: 0,
+            spare: Vec::new(),
             counts: LaneCounts::default(),
             error: None,
         }
     }
 
-    /// Whether the lane wants more records: at most one batch waits behind the one that is sent.
+    /// What the records of a stream with these labels have in common here.
+    pub fn prepare(&self, labels: &Labels) -> Common {
+        self.settings.encoder.prepare(labels)
+    }
+
+    /// Whether this record is for the sink.
+    pub fn wants(&self, record: &Record<'_>, labels: &Labels) -> bool {
+        let when = self.settings.when.as_ref();
+        when.is_none_or(|when| when.matches(record, labels))
+    }
+
+    /// Whether the lane wants more records: at most one batch waits behind those that are sent. One that drops always does.
     pub fn has_room(&self) -> bool {
-        let behind: usize = self.sealed.iter().skip(1).map(|batch| batch.body.len()).sum();
-        behind + self.open.len() < self.settings.bytes_max
+        self.settings.when_full == WhenFull::Drop || self.is_below_bound()
+    }
+
+    /// Bytes that are here and not settled.
+    pub fn bytes(&self) -> usize {
+        self.sealed_bytes + self.open.body.len()
     }
 
     /// Whether every record is settled.
@@ -116,277 +178,279 @@ impl Lane {
 
     /// The sequence number up to which everything is settled, where `newest` is the last one given out.
     pub fn acknowledged(&self, newest: u64) -> u64 {
-        if self.is_empty() { newest } else { self.settled }
+        let open = (!self.open.is_empty()).then_some(self.open_first);
+        let first = self.sealed.front().map(|sealed| sealed.first).or(open);
+        first.map_or(newest, |first| first - 1)
     }
 
     /// Takes the record with this sequence number.
-    pub fn append(&mut self, now: Tick, context: &Context, record: Record<'_>, sequence: u64) {
-        let start = self.open.len();
-        encode(self.settings.format, context, record, &mut self.open);
-        if start > 0 && self.open.len() > self.settings.bytes_max {
-            let tail = self.open.split_off(start);
-            self.seal(sequence - 1);
-            self.open = tail;
+    pub fn append(&mut self, now: Tick, common: &Common, record: &Record<'_>, sequence: u64) {
+        if self.settings.when_full == WhenFull::Drop && !self.is_below_bound() {
+            self.counts.dropped += 1;
+            return;
         }
-        if self.open_ends.is_empty() {
+        let start = self.open.body.len();
+        self.settings.encoder.append(common, record, &mut self.open.body);
+        if start > 0 && self.open.body.len() > self.settings.bytes_max {
+            let tail = self.open.body.split_off(start);
+            self.seal();
+            self.open.body.extend_from_slice(&tail);
+        }
+        if self.open.is_empty() {
             self.open_since = now;
+            self.open_first = sequence;
         }
-        self.open_ends.push(self.open.len());
-        if self.open.len() >= self.settings.bytes_max {
-            self.seal(sequence);
+        self.open.close_record(common);
+        if self.open.body.len() >= self.settings.bytes_max {
+            self.seal();
         }
     }
 
-    /// The batch to send now, if any. `newest` is the last sequence number given out; `flush` does not wait for age.
-    pub fn poll(&mut self, now: Tick, newest: u64, flush: bool) -> Option<Bytes> {
+    /// The batch to send now, if any; `flush` does not wait for age.
+    pub fn poll(&mut self, now: Tick, flush: bool) -> Option<(BatchId, Batch)> {
         let due = flush || self.open_since + self.settings.age_max <= now;
-        if !self.open.is_empty() && self.sealed.len() < 2 && due {
-            self.seal(newest);
+        if due && !self.open.is_empty() && self.may_seal_early() {
+            self.seal();
+            // It was not full: at this rate the memory is better given back.
+            self.spare = Vec::new();
         }
-        let may_send = match self.state {
-            State::Ready => true,
-            State::Sending => false,
-            State::Waiting(until) => until <= now,
-        };
-        let body = self.sealed.front().filter(|_| may_send)?.body.clone();
-        self.state = State::Sending;
-        Some(body)
+        let sending = self.sealed.iter().filter(|sealed| sealed.state == State::Sending);
+        if sending.count() >= self.settings.in_flight_max || self.pause_until > now {
+            return None;
+        }
+        let next = self.sealed.iter_mut().find(|sealed| sealed.is_due(now))?;
+        next.state = State::Sending;
+        Some((next.id, next.batch.clone()))
     }
 
     /// From now until `until` failures are repeated soon, whatever came before: then the process ends.
     pub fn hurry(&mut self, until: Tick) {
         self.drain_until = Some(until);
+        self.pause_until = Tick::ZERO;
         self.backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(1));
-        if let State::Waiting(_) = self.state {
-            self.state = State::Ready;
+        for sealed in &mut self.sealed {
+            if let State::Waiting(_) = sealed.state {
+                sealed.state = State::Ready;
+            }
         }
     }
 
     /// When [`Lane::poll`] has something to do without further input.
     pub fn deadline(&self) -> Option<Tick> {
-        let retry = match self.state {
+        let next = self.sealed.iter().find_map(|sealed| match sealed.state {
             State::Waiting(until) => Some(until),
-            State::Ready | State::Sending => None,
-        };
-        let age = (!self.open.is_empty() && self.sealed.is_empty())
-            .then(|| self.open_since + self.settings.age_max);
-        retry.into_iter().chain(age).min()
+            State::Ready => Some(self.pause_until),
+            State::Sending => None,
+        });
+        let age =
+            (!self.open.is_empty() && self.may_seal_early()).then(|| self.open_since + self.settings.age_max);
+        next.into_iter().chain(age).min()
     }
 
-    /// Takes the verdict on the batch that [`Lane::poll`] gave out. Returns the record that is given up, if one is.
-    pub fn settle(&mut self, now: Tick, verdict: Verdict, random: f64) -> Option<Rejected> {
-        let batch = self.sealed.pop_front()?;
-        self.state = State::Ready;
+    /// Takes the verdict on a batch that [`Lane::poll`] gave out. Returns the records that are given up.
+    pub fn settle(&mut self, now: Tick, id: BatchId, verdict: Verdict, random: f64) -> Vec<Rejected> {
+        let Some(index) = self.sealed.iter().position(|sealed| sealed.id == id) else {
+            return Vec::new();
+        };
         match verdict {
             Verdict::Delivered => {
-                self.counts.sent += batch.ends.len() as u64;
-                self.counts.sent_bytes += batch.body.len() as u64;
-                self.settled = batch.last;
-                self.backoff.succeeded();
-                self.error = None;
-                None
+                self.succeeded();
+                self.delivered(index);
+                Vec::new()
             }
-            Verdict::Retry { after, error } => {
-                self.counts.retries += 1;
-                self.error = Some(error);
-                let mut after = after.unwrap_or_default();
-                if let Some(until) = self.drain_until {
-                    // A wish beyond the end would mean never.
-                    after = after.min(until.saturating_sub(now) / 2);
-                }
-                let wait = self.backoff.failed(random).max(after);
-                self.state = State::Waiting(now + wait);
-                self.sealed.push_front(batch);
-                None
-            }
-            Verdict::Refused { error } if batch.ends.len() == 1 => {
-                self.counts.rejected += 1;
-                self.settled = batch.last;
+            Verdict::Retry { after, error } => self.failed(now, index, after, error, random),
+            Verdict::Refused { error } if self.sealed[index].batch.records() == 1 => {
                 self.error = Some(error.clone());
-                Some(Rejected {
-                    body: batch.body,
-                    error,
-                })
+                vec![self.reject(index, 1, error)]
             }
             Verdict::Refused { error } => {
                 self.error = Some(error);
-                let (first, second) = batch.split();
-                self.sealed.push_front(second);
-                self.sealed.push_front(first);
-                None
+                self.split(index);
+                Vec::new()
+            }
+            Verdict::Partly {
+                failures,
+                after,
+                error,
+            } => self.partly(now, index, failures, (after, error), random),
+            Verdict::Lost { records, error } => {
+                self.backoff.succeeded();
+                self.error = Some(error.clone());
+                let whole = self.sealed[index].batch.records() as u64;
+                let lost = records.min(whole);
+                self.counts.sent += whole - lost;
+                vec![self.reject(index, lost, error)]
             }
         }
     }
 
-    fn seal(&mut self, last: u64) {
-        let body = Bytes::from(std::mem::take(&mut self.open));
-        let ends = std::mem::take(&mut self.open_ends);
-        self.sealed.push_back(Batch { body, ends, last });
+    fn is_below_bound(&self) -> bool {
+        let waiting = self.sealed.iter().filter(|sealed| sealed.state != State::Sending);
+        let waiting: usize = waiting.map(|sealed| sealed.batch.body.len()).sum();
+        waiting + self.open.body.len() < self.settings.bytes_max
+    }
+
+    /// A batch that is not full is sealed only when it can be sent at once.
+    fn may_seal_early(&self) -> bool {
+        self.sealed.len() < self.settings.in_flight_max
+            && self.sealed.iter().all(|sealed| sealed.state == State::Sending)
+    }
+
+    fn seal(&mut self) {
+        let memory = std::mem::take(&mut self.spare);
+        let Some(batch) = std::mem::replace(&mut self.open, Gathered::with_memory(memory)).seal() else {
+            return;
+        };
+        self.sealed_bytes += batch.body.len();
+        let sealed = Sealed {
+            id: self.take_id(),
+            batch,
+            first: self.open_first,
+            since: self.open_since,
+            state: State::Ready,
+        };
+        self.sealed.push_back(sealed);
+    }
+
+    fn take_id(&mut self) -> BatchId {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    fn succeeded(&mut self) {
+        self.backoff.succeeded();
+        self.error = None;
+        self.pause_until = Tick::ZERO;
+    }
+
+    fn take(&mut self, index: usize) -> Batch {
+        let sealed = self.sealed.remove(index).expect("the caller has found it");
+        self.sealed_bytes -= sealed.batch.body.len();
+        sealed.batch
+    }
+
+    fn delivered(&mut self, index: usize) {
+        let batch = self.take(index);
+        self.counts.sent += batch.records() as u64;
+        self.counts.sent_bytes += batch.body.len() as u64;
+        if let Ok(memory) = batch.body.try_into_mut() {
+            self.spare = reusable(memory);
+        }
+    }
+
+    fn reject(&mut self, index: usize, records: u64, error: String) -> Rejected {
+        self.counts.rejected += records;
+        Rejected {
+            batch: self.take(index),
+            records,
+            error,
+        }
+    }
+
+    fn failed(
+        &mut self,
+        now: Tick,
+        index: usize,
+        after: Option<Duration>,
+        error: String,
+        random: f64,
+    ) -> Vec<Rejected> {
+        let age = now.saturating_sub(self.sealed[index].since);
+        if self.settings.retry_age_max.is_some_and(|max| age >= max) {
+            let records = self.sealed[index].batch.records() as u64;
+            let error = format!("given up after {} s: {error}", age.as_secs());
+            self.error = Some(error.clone());
+            return vec![self.reject(index, records, error)];
+        }
+        self.error = Some(error);
+        self.wait(now, index, after, random);
+        Vec::new()
+    }
+
+    /// The batch is sent again, and the others wait as well: the receiver is in trouble.
+    fn wait(&mut self, now: Tick, index: usize, after: Option<Duration>, random: f64) {
+        self.counts.retries += 1;
+        let mut after = after.unwrap_or_default();
+        if let Some(until) = self.drain_until {
+            // A wish beyond the end would mean never.
+            after = after.min(until.saturating_sub(now) / 2);
+        }
+        let until = now + self.backoff.failed(random).max(after);
+        self.pause_until = until;
+        self.sealed[index].state = State::Waiting(until);
+    }
+
+    fn partly(
+        &mut self,
+        now: Tick,
+        index: usize,
+        failures: Vec<(usize, Failure)>,
+        (after, error): (Option<Duration>, String),
+        random: f64,
+    ) -> Vec<Rejected> {
+        let batch = &self.sealed[index].batch;
+        let whole = batch.records();
+        let known = failures.into_iter().filter(|(number, _)| *number < whole);
+        let (mut again, mut rejected) = (Vec::new(), Vec::new());
+        for (number, failure) in known {
+            match failure {
+                Failure::Retry => again.push(number),
+                Failure::Rejected(error) => rejected.push(Rejected {
+                    batch: batch.slice(number, number + 1),
+                    records: 1,
+                    error,
+                }),
+            }
+        }
+        self.counts.sent += (whole - again.len() - rejected.len()) as u64;
+        self.counts.rejected += rejected.len() as u64;
+        let rest = batch.select(&again);
+        self.sealed_bytes -= batch.body.len();
+        if let Some(rest) = rest {
+            self.sealed_bytes += rest.body.len();
+            self.sealed[index].batch = rest;
+            rejected.extend(self.failed(now, index, after, error, random));
+        } else {
+            self.sealed.remove(index);
+            self.succeeded();
+            self.error = Some(error);
+        }
+        rejected
+    }
+
+    /// Two halves in the place of one; the batch has at least two records.
+    fn split(&mut self, index: usize) {
+        let second = self.take_id();
+        let sealed = &mut self.sealed[index];
+        let (whole, middle) = (sealed.batch.records(), sealed.batch.records() / 2);
+        let half = Sealed {
+            id: second,
+            batch: sealed.batch.slice(middle, whole),
+            first: sealed.first,
+            since: sealed.since,
+            state: State::Ready,
+        };
+        sealed.batch = sealed.batch.slice(0, middle);
+        sealed.state = State::Ready;
+        self.sealed.insert(index + 1, half);
     }
 }
 
-impl Batch {
-    /// Two halves by number of records; the batch has at least two.
-    fn split(mut self) -> (Self, Self) {
-        let second_ends = self.ends.split_off(self.ends.len() / 2);
-        let middle = self.ends.last().copied().unwrap_or_default();
-        let first_last = self.last - second_ends.len() as u64;
-        let second = Self {
-            body: self.body.slice(middle..),
-            ends: second_ends.into_iter().map(|end| end - middle).collect(),
-            last: self.last,
-        };
-        (
-            Self {
-                body: self.body.slice(..middle),
-                ends: self.ends,
-                last: first_last,
-            },
-            second,
-        )
+impl Sealed {
+    fn is_due(&self, now: Tick) -> bool {
+        match self.state {
+            State::Ready => true,
+            State::Sending => false,
+            State::Waiting(until) => until <= now,
+        }
     }
+}
+
+fn reusable(memory: BytesMut) -> Vec<u8> {
+    let mut memory = Vec::from(memory);
+    memory.clear();
+    memory
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sink::encode::Labels;
-    use proptest::prelude::*;
-
-    const AGE: Duration = Duration::from_millis(200);
-
-    fn lane(bytes_max: usize) -> Lane {
-        Lane::new(LaneSettings {
-            format: Format::Text,
-            bytes_max,
-            age_max: AGE,
-        })
-    }
-
-    fn append(lane: &mut Lane, body: &[u8], sequence: u64) {
-        let record = Record {
-            timestamp: "",
-            body,
-            original_bytes: None,
-            stream: None,
-        };
-        lane.append(Tick::ZERO, &Context::new(&Labels::default()), record, sequence);
-    }
-
-    fn retry() -> Verdict {
-        Verdict::Retry {
-            after: None,
-            error: "down".to_owned(),
-        }
-    }
-
-    #[test]
-    fn batch_waits_for_bytes_or_age() {
-        let mut lane = lane(8);
-        append(&mut lane, b"abc", 1);
-        assert_eq!(lane.poll(Tick::ZERO, 1, false), None);
-        assert_eq!(lane.deadline(), Some(AGE));
-        append(&mut lane, b"defgh", 2);
-        assert_eq!(lane.poll(Tick::ZERO, 2, false).unwrap(), "abc\n");
-        assert_eq!(lane.settle(Tick::ZERO, Verdict::Delivered, 0.5), None);
-        assert_eq!(lane.acknowledged(2), 1);
-        assert_eq!(lane.poll(AGE, 2, false).unwrap(), "defgh\n");
-        lane.settle(AGE, Verdict::Delivered, 0.5);
-        assert_eq!(lane.acknowledged(2), 2);
-    }
-
-    #[test]
-    fn failed_batch_is_repeated_after_backoff_or_the_receivers_wish() {
-        let mut lane = lane(1);
-        append(&mut lane, b"a", 1);
-        let body = lane.poll(Tick::ZERO, 1, false);
-        lane.settle(Tick::ZERO, retry(), 1.0);
-        assert_eq!(lane.deadline(), Some(Duration::from_millis(200)));
-        assert_eq!(lane.poll(Duration::from_millis(199), 1, false), None);
-        assert_eq!(lane.poll(Duration::from_millis(200), 1, false), body);
-        let verdict = Verdict::Retry {
-            after: Some(Duration::from_secs(60)),
-            error: String::new(),
-        };
-        lane.settle(Tick::ZERO, verdict, 1.0);
-        assert_eq!(lane.deadline(), Some(Duration::from_secs(60)));
-        assert_eq!(lane.acknowledged(1), 0);
-    }
-
-    #[test]
-    fn waiting_lane_that_must_hurry_tries_at_once_and_then_often() {
-        let mut lane = lane(1);
-        append(&mut lane, b"a", 1);
-        let verdict = || Verdict::Retry {
-            after: Some(Duration::from_secs(3600)),
-            error: "down".to_owned(),
-        };
-        lane.poll(Tick::ZERO, 1, true);
-        lane.settle(Tick::ZERO, verdict(), 1.0);
-        let until = Duration::from_secs(20);
-        lane.hurry(until);
-        assert!(lane.poll(Tick::ZERO, 1, true).is_some());
-        lane.settle(Tick::ZERO, verdict(), 1.0);
-        assert!(lane.deadline().unwrap() < until);
-        for now in 1..10 {
-            let now = Duration::from_secs(10 + now);
-            lane.poll(now, 1, true);
-            lane.settle(now, retry(), 1.0);
-            assert!(lane.deadline().unwrap() <= now + Duration::from_secs(1));
-        }
-    }
-
-    #[test]
-    fn full_lane_has_no_room_until_a_batch_is_delivered() {
-        let mut lane = lane(4);
-        append(&mut lane, b"aaa", 1);
-        assert!(lane.poll(Tick::ZERO, 1, false).is_some());
-        assert!(lane.has_room());
-        append(&mut lane, b"bbb", 2);
-        assert!(!lane.has_room());
-        lane.settle(Tick::ZERO, Verdict::Delivered, 0.0);
-        assert!(lane.has_room());
-    }
-
-    proptest! {
-        /// Whatever mixture of success, failure and poison: every record is delivered once or rejected once, in order,
-        /// and exactly the poison records are rejected.
-        #[test]
-        fn poison_takes_no_other_record_with_it(
-            poison in proptest::collection::vec(any::<bool>(), 1..40),
-            failures in proptest::collection::vec(any::<bool>(), 0..20),
-            bytes_max in 1usize..40,
-        ) {
-            let mut lane = lane(bytes_max);
-            let mut failures = failures.into_iter();
-            let mut settled: Vec<u8> = Vec::new();
-            let mut rejected = Vec::new();
-            let mut now = Tick::ZERO;
-            for (index, bad) in poison.iter().enumerate() {
-                append(&mut lane, if *bad { b"x" } else { b"o" }, index as u64 + 1);
-            }
-            while !lane.is_empty() {
-                now += Duration::from_secs(60);
-                let body = lane.poll(now, poison.len() as u64, true).unwrap();
-                let verdict = if failures.next() == Some(true) {
-                    retry()
-                } else if body.contains(&b'x') {
-                    Verdict::Refused { error: String::new() }
-                } else {
-                    settled.extend_from_slice(&body);
-                    Verdict::Delivered
-                };
-                if let Some(one) = lane.settle(now, verdict, 0.5) {
-                    rejected.extend_from_slice(&one.body);
-                }
-                if !lane.is_empty() {
-                    let processed = (settled.len() + rejected.len()) as u64 / 2;
-                    prop_assert!(lane.acknowledged(poison.len() as u64) <= processed);
-                }
-            }
-            let bad = poison.iter().filter(|bad| **bad).count();
-            prop_assert_eq!(rejected, b"x\n".repeat(bad));
-            prop_assert_eq!(settled, b"o\n".repeat(poison.len() - bad));
-        }
-    }
-}
+mod tests;

@@ -6,14 +6,16 @@
 
 use super::checkpoint::ContainerPosition;
 use super::framer::lines::{Line, Lines};
-use super::outlets::{Outlets, Position, StreamId};
+use super::outlets::{Context, Outlets, Position, StreamId};
 use super::report::Report;
 use super::resume::{LineKey, Repeats, Resume};
 use super::retry::Backoff;
 use super::{Output, RECORD_BYTES_MAX, Tick};
-use crate::sink::encode::{Context, Labels, Record};
+use crate::record::time::{Nanos, parse_rfc3339};
+use crate::record::{Labels, Record};
 use std::time::Duration;
 
+const SECOND: Nanos = 1_000_000_000;
 /// Room for the timestamp in front of a line.
 const TIMESTAMP_BYTES_MAX: usize = 64;
 /// A stream that ended without anything new this soon is not reopened at once.
@@ -99,7 +101,6 @@ enum State {
 #[derive(Debug)]
 pub struct Follow {
     id: StreamId,
-    labels: Labels,
     context: Context,
     state: State,
     /// Counts questions; answers to an earlier one are stale.
@@ -117,8 +118,6 @@ pub struct Follow {
     /// The instance that was read to its end, and the one of which the next look at the pod confirms that it was this one.
     complete: Option<u32>,
     read_to_end: Option<u32>,
-    /// Seconds and text of the last timestamp.
-    timestamp: (i64, String),
     backoff: Backoff,
     said: Option<String>,
     drain: Option<Drain>,
@@ -137,11 +136,10 @@ pub enum Drain {
 
 impl Follow {
     /// Follows the container that the shell chooses for stream `id`, from the position among `known` that is its own.
-    pub fn new(id: StreamId, labels: Labels, known: Vec<(String, ContainerPosition)>) -> Self {
+    pub fn new(id: StreamId, context: Context, known: Vec<(String, ContainerPosition)>) -> Self {
         Self {
             id,
-            context: Context::new(&labels),
-            labels,
+            context,
             state: State::Waiting(Tick::ZERO),
             question: 0,
             asked: false,
@@ -155,7 +153,6 @@ impl Follow {
             restarts_settled: 0,
             complete: None,
             read_to_end: None,
-            timestamp: (0, String::new()),
             backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(5)),
             said: None,
             drain: None,
@@ -234,7 +231,7 @@ impl Follow {
             return None;
         }
         match answer {
-            Answer::Probed(instance) => self.probed(now, instance, random),
+            Answer::Probed(instance) => self.probed(now, instance, random, outlets),
             Answer::Data(bytes) => self.data(now, bytes, outlets),
             Answer::Ended => {
                 self.ended(now, random, outlets);
@@ -267,8 +264,8 @@ impl Follow {
         vec![(container.clone(), position)]
     }
 
-    fn probed(&mut self, now: Tick, instance: Instance, random: f64) -> Option<Report> {
-        self.adopt(&instance.container);
+    fn probed(&mut self, now: Tick, instance: Instance, random: f64, outlets: &Outlets) -> Option<Report> {
+        self.adopt(&instance.container, outlets);
         self.complete = self
             .read_to_end
             .take()
@@ -340,13 +337,10 @@ impl Follow {
             return true;
         };
         let split = memchr::memchr(b' ', line.bytes).unwrap_or(line.bytes.len());
-        let Some(second) = std::str::from_utf8(&line.bytes[..split])
-            .ok()
-            .and_then(|text| self.second_of(text))
-        else {
+        let Some(time) = parse_rfc3339(&line.bytes[..split]) else {
             return false;
         };
-        let key = LineKey::new(second, line.bytes);
+        let key = LineKey::new(time.div_euclid(SECOND), line.bytes);
         if !self.repeats.holds(key) {
             self.taken.take(key);
             self.progressed();
@@ -354,10 +348,8 @@ impl Follow {
             let length = line.length.saturating_sub(split as u64 + 1);
             let body = &whole[..whole.len().min(RECORD_BYTES_MAX)];
             let record = Record {
-                timestamp: &self.timestamp.1,
-                body,
                 original_bytes: (length > body.len() as u64).then_some(length),
-                stream: None,
+                ..Record::new(time, body)
             };
             outlets.record(now, &self.context, record);
             outlets.mark(self.id, Position::Line(key));
@@ -372,16 +364,6 @@ impl Follow {
         }
         self.backoff.succeeded();
         self.said = None;
-    }
-
-    /// Whole seconds since 1970, rounded down, of a timestamp, which is remembered.
-    fn second_of(&mut self, text: &str) -> Option<i64> {
-        if text != self.timestamp.1 {
-            let nanoseconds = text.parse::<jiff::Timestamp>().ok()?.as_nanosecond();
-            let second = i64::try_from(nanoseconds.div_euclid(1_000_000_000)).ok()?;
-            self.timestamp = (second, text.to_owned());
-        }
-        Some(self.timestamp.0)
     }
 
     fn ended(&mut self, now: Tick, random: f64, outlets: &mut Outlets) {
@@ -459,15 +441,16 @@ impl Follow {
     }
 
     /// Takes over the name of the container, and what the checkpoint knows of it.
-    fn adopt(&mut self, container: &str) {
+    fn adopt(&mut self, container: &str, outlets: &Outlets) {
         if self.container.is_some() {
             return;
         }
         self.container = Some(container.to_owned());
-        self.context = Context::new(&Labels {
+        let labels = Labels {
             container: Some(container.to_owned()),
-            ..self.labels.clone()
-        });
+            ..self.context.labels.clone()
+        };
+        self.context = outlets.context(self.context.source, labels);
         let known = std::mem::take(&mut self.known);
         if let Some((_, position)) = known.into_iter().find(|(name, _)| name == container) {
             self.taken = Resume::restore(position.last_second, &position.lines);

@@ -4,7 +4,10 @@ use super::Tick;
 use super::batch::Lane;
 use super::framer::FramePosition;
 use super::resume::LineKey;
-use crate::sink::encode::{Context, Record};
+use crate::pipeline::alert::Alert;
+use crate::pipeline::{Origin, Outcome, Run};
+use crate::record::{Fields, Labels, Record};
+use crate::sink::encode::Common;
 use std::collections::VecDeque;
 
 /// A file or a container's output within one pipeline.
@@ -26,20 +29,44 @@ pub enum Position {
     Instance(u32),
 }
 
+/// What the records of a stream have in common.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// Number of the source.
+    pub source: usize,
+    /// In words.
+    pub labels: Labels,
+    /// For each sink, in its form.
+    commons: Vec<Common>,
+}
+
 /// Every lane of a pipeline and what waits for their acknowledgement.
 #[derive(Debug)]
 pub struct Outlets {
     /// One for each sink.
     pub lanes: Vec<Lane>,
+    /// Bytes of all lanes together, beyond which nothing is read.
+    bytes_max: usize,
+    steps: Run,
+    /// For our standard error. At most what a piece of a read brings about: then the engine gives them out.
+    alerts: VecDeque<Vec<u8>>,
+    /// Memory that the next record uses again.
+    spare_fields: Fields<'static>,
+    spare_alerts: Vec<Alert>,
     newest: u64,
     marks: VecDeque<(u64, StreamId, Position)>,
 }
 
 impl Outlets {
     /// Empty queues.
-    pub fn new(lanes: Vec<Lane>) -> Self {
+    pub fn new(lanes: Vec<Lane>, steps: Run, bytes_max: usize) -> Self {
         Self {
             lanes,
+            bytes_max,
+            steps,
+            alerts: VecDeque::new(),
+            spare_fields: Fields::default(),
+            spare_alerts: Vec::new(),
             newest: 0,
             marks: VecDeque::new(),
         }
@@ -52,7 +79,8 @@ impl Outlets {
 
     /// Whether every sink wants more records.
     pub fn have_room(&self) -> bool {
-        self.lanes.iter().all(Lane::has_room)
+        let bytes: usize = self.lanes.iter().map(Lane::bytes).sum();
+        bytes < self.bytes_max && self.lanes.iter().all(Lane::has_room)
     }
 
     /// Whether every record is settled and every position taken.
@@ -60,12 +88,74 @@ impl Outlets {
         self.marks.is_empty() && self.lanes.iter().all(Lane::is_empty)
     }
 
-    /// Gives a record to every sink.
-    pub fn record(&mut self, now: Tick, context: &Context, record: Record<'_>) {
-        self.newest += 1;
-        for lane in &mut self.lanes {
-            lane.append(now, context, record, self.newest);
+    /// What the records of a stream of source number `source` have in common.
+    pub fn context(&self, source: usize, labels: Labels) -> Context {
+        let commons = self.lanes.iter().map(|lane| lane.prepare(&labels)).collect();
+        Context {
+            source,
+            labels,
+            commons,
         }
+    }
+
+    /// Runs the steps on a record and gives it to every sink that wants it.
+    pub fn record(&mut self, now: Tick, context: &Context, mut record: Record<'_>) {
+        self.newest += 1;
+        if self.steps.is_empty() {
+            return self.hand_out(now, context, &record);
+        }
+        let origin = Origin {
+            source: context.source,
+            labels: &context.labels,
+        };
+        record.fields = std::mem::take(&mut self.spare_fields).recycle();
+        let mut alerts = std::mem::take(&mut self.spare_alerts);
+        let outcome = self
+            .steps
+            .apply(now, origin, &mut record, &mut |alert| alerts.push(alert));
+        for alert in alerts.drain(..) {
+            self.tell(now, context, &record, alert);
+        }
+        self.spare_alerts = alerts;
+        match outcome {
+            Outcome::Keep => self.hand_out(now, context, &record),
+            Outcome::Drop => {}
+        }
+        self.spare_fields = record.fields.recycle();
+    }
+
+    fn hand_out(&mut self, now: Tick, context: &Context, record: &Record<'_>) {
+        for (lane, common) in self.lanes.iter_mut().zip(&context.commons) {
+            if lane.wants(record, &context.labels) {
+                lane.append(now, common, record, self.newest);
+            }
+        }
+    }
+
+    /// An alert is a record of its own to the sinks that it names.
+    fn tell(&mut self, now: Tick, context: &Context, about: &Record<'_>, alert: Alert) {
+        let record = Record {
+            time: about.time,
+            stream: about.stream,
+            severity: about.severity,
+            ..Record::new(about.observed, &alert.json)
+        };
+        for &sink in &*alert.targets.sinks {
+            self.lanes[sink].append(now, &context.commons[sink], &record, self.newest);
+        }
+        if alert.targets.stderr {
+            self.alerts.push_back(alert.json);
+        }
+    }
+
+    /// The next alert for our standard error, one line of JSON.
+    pub fn next_alert(&mut self) -> Option<Vec<u8>> {
+        self.alerts.pop_front()
+    }
+
+    /// What the steps did so far.
+    pub fn steps(&self) -> &Run {
+        &self.steps
     }
 
     /// Notes where `stream` is when all records so far are settled.

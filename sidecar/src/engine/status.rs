@@ -73,8 +73,12 @@ pub struct SinkStatus {
     pub sent_bytes: u64,
     /// Batches sent again.
     pub retries: u64,
-    /// Records refused for good.
+    /// Records refused for good, or given up.
     pub rejected: u64,
+    /// Records dropped because the sink took none.
+    pub dropped: u64,
+    /// Of the refused ones, those that were not even kept.
+    pub lost: u64,
     /// The failure it is in, if any.
     pub error: Option<String>,
 }
@@ -126,6 +130,7 @@ impl Engine {
                     sent_bytes,
                     retries,
                     rejected,
+                    dropped,
                 } = lane.counts;
                 SinkStatus {
                     name: name.clone(),
@@ -133,6 +138,8 @@ impl Engine {
                     sent_bytes,
                     retries,
                     rejected,
+                    dropped,
+                    lost: 0,
                     error: lane.error.clone(),
                 }
             });

@@ -21,10 +21,10 @@ use self::followed::Followed;
 use self::memory::Memory;
 use super::checkpoint::{FilePosition, Identity};
 use super::framer::FramerSettings;
-use super::outlets::{Outlets, Position, StreamId};
+use super::outlets::{Context, Outlets, Position, StreamId};
 use super::report::Report;
 use super::{Output, Tick};
-use crate::sink::encode::Labels;
+use crate::record::time::Nanos;
 use logship_crd::agent_config::StartAt;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -44,8 +44,8 @@ pub struct TailSettings {
     pub scan_interval: Duration,
     /// Where to begin in files that were there before the very first start.
     pub start_at: StartAt,
-    /// Labels of the records; the file's name is added.
-    pub labels: Labels,
+    /// What the records have in common; the file's name is added.
+    pub context: Context,
     /// How records lie in the files.
     pub framer: Arc<FramerSettings>,
     /// At the end of a drain a record that is open stays, whole, for the next start, rather than being sent as far as it is there.
@@ -89,8 +89,8 @@ pub struct Chunk<'a> {
     pub head: Option<&'a [u8]>,
     /// The bytes at the offset that was asked for.
     pub bytes: &'a [u8],
-    /// The time of the read, RFC 3339.
-    pub wall: &'a str,
+    /// The time of day of the read.
+    pub wall: Nanos,
 }
 
 /// What became of the files so far.
@@ -307,7 +307,7 @@ impl Tail {
         if file.stage == Stage::Verifying {
             return self.verify(now, id, chunk, outlets);
         }
-        if file.is_fresh && !chunk.bytes.is_empty() {
+        if file.is_fresh() && !chunk.bytes.is_empty() {
             self.inherit(id);
         }
         let (shown, nul_bytes) = self.followed.update(id, |file| {

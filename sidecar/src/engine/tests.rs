@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::{Files, Source};
+use crate::pipeline::Steps;
 use logship_crd::agent_config::{Framing, StartAt};
 
 const DRAIN_TIME: Duration = Duration::from_secs(10);
@@ -23,8 +24,12 @@ fn engine() -> Engine {
             name: "files".to_owned(),
             kind: SourceKind::Files(files),
         }],
+        steps: Steps::default(),
         sinks: Vec::new(),
         drain: DRAIN_TIME,
+        record_bytes_max: 1 << 20,
+        dead_letter_bytes_max: 1 << 20,
+        in_flight_bytes_max: 1 << 20,
     };
     let start = Start {
         pod: &Pod::default(),

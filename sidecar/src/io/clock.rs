@@ -1,6 +1,7 @@
 //! The only place that reads the clocks.
 
 use crate::engine::Tick;
+use crate::record::time::Nanos;
 use std::time::Instant;
 
 /// Monotonic time since the process started.
@@ -28,7 +29,8 @@ impl Clock {
     }
 }
 
-/// The time of day, RFC 3339 with nanoseconds, UTC.
-pub fn wall() -> String {
-    format!("{:.9}", jiff::Timestamp::now())
+/// The time of day.
+pub fn wall() -> Nanos {
+    // The clock of a machine stands in the years that nanoseconds reach, or is so wrong that any time will do.
+    Nanos::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or_default()
 }

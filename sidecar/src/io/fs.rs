@@ -113,8 +113,13 @@ impl StateDirectory {
 
     /// The records that a sink refused.
     pub fn rejected(&self, pipeline: &str, sink: &str) -> PathBuf {
-        self.path.join(format!("{pipeline}.{sink}.rejected"))
+        dead_letters(&self.path, pipeline, sink)
     }
+}
+
+/// The dead-letter file of a sink in a state directory.
+pub fn dead_letters(state: &Path, pipeline: &str, sink: &str) -> PathBuf {
+    state.join(format!("{pipeline}.{sink}.rejected"))
 }
 
 /// Replaces a file so that after a crash either the old or the new contents are there.

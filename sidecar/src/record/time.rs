@@ -6,6 +6,19 @@ pub type Nanos = i64;
 
 const SECOND: i64 = 1_000_000_000;
 const DAY_SECONDS: i64 = 86_400;
+/// The nanoseconds of the last of so many digits of a second.
+const SECOND_PARTS: [i64; 10] = [
+    SECOND,
+    100_000_000,
+    10_000_000,
+    1_000_000,
+    100_000,
+    10_000,
+    1000,
+    100,
+    10,
+    1,
+];
 /// Bytes of [`rfc3339`]'s text.
 pub const RFC3339_BYTES: usize = 30;
 
@@ -46,7 +59,8 @@ pub fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
+/// Year, month and day of the days since 1970-01-01: the inverse of [`days_from_civil`].
+pub fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -65,22 +79,18 @@ fn digits(text: &mut [u8], mut value: i64) {
 
 /// `2026-01-02T03:04:05`, also with a blank or a small t in the middle; seconds since 1970.
 fn parse_date_time(text: &[u8]) -> Option<i64> {
-    let separators = [
-        (4, b"-" as &[u8]),
-        (7, b"-"),
-        (10, b"Tt "),
-        (13, b":"),
-        (16, b":"),
-    ];
-    if !separators
-        .iter()
-        .all(|&(at, allowed)| allowed.contains(&text[at]))
-    {
+    let text: &[u8; 19] = text.try_into().ok()?;
+    let are_separators = text[4] == b'-'
+        && text[7] == b'-'
+        && matches!(text[10], b'T' | b't' | b' ')
+        && text[13] == b':'
+        && text[16] == b':';
+    if !are_separators {
         return None;
     }
-    let number = |from: usize, to: usize| parse_number(&text[from..to]);
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    let pair = |at: usize| parse_pair(text[at], text[at + 1]);
+    let (year, month, day) = (pair(0)? * 100 + pair(2)?, pair(5)?, pair(8)?);
+    let (hour, minute, second) = (pair(11)?, pair(14)?, pair(17)?);
     let is_valid = (1..=12).contains(&month)
         && (1..=days_in_month(year, month)).contains(&day)
         && hour < 24
@@ -103,12 +113,18 @@ fn parse_fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     let Some(rest) = text.strip_prefix(b".") else {
         return Some((0, text));
     };
-    let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (fraction, rest) = rest.split_at(count);
-    let value = (0..9).fold(0, |value, index| {
-        value * 10 + fraction.get(index).map_or(0, |digit| i64::from(digit - b'0'))
-    });
-    (count > 0).then_some((value, rest))
+    let (mut value, mut count) = (0, 0);
+    for byte in rest.iter().take(9) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        value = value * 10 + i64::from(digit);
+        count += 1;
+    }
+    let (value, rest) = (value * SECOND_PARTS.get(count)?, &rest[count..]);
+    let beyond = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (count > 0).then(|| (value, &rest[beyond..]))
 }
 
 /// `Z`, `+01:00` or `-0130`, in seconds.
@@ -120,16 +136,16 @@ fn parse_offset(text: &[u8]) -> Option<i64> {
         _ => return None,
     };
     let (hours, minutes) = match rest {
-        [a, b, b':', c, d] | [a, b, c, d] => (parse_number(&[*a, *b])?, parse_number(&[*c, *d])?),
+        [a, b, b':', c, d] | [a, b, c, d] => (parse_pair(*a, *b)?, parse_pair(*c, *d)?),
         _ => return None,
     };
     (hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
-fn parse_number(text: &[u8]) -> Option<i64> {
-    text.iter().try_fold(0, |value, byte| {
-        byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0'))
-    })
+/// A number of two digits.
+pub fn parse_pair(tens: u8, ones: u8) -> Option<i64> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens < 10 && ones < 10).then(|| i64::from(tens * 10 + ones))
 }
 
 #[cfg(test)]
@@ -157,6 +173,9 @@ mod tests {
             ("2026-13-02T03:04:05Z", None),
             ("9999-01-01T00:00:00Z", None),
             ("\u{fc}026-01-02T03:04:05Z", None),
+            ("r026-01-02T03:04:05Z", None),
+            ("1970-01-01T00:00:00.1234567891234567Zx", None),
+            ("1970-01-01T00:00:00.000000001999999999999999999999Z", Some(1)),
         ] {
             assert_eq!(parse_rfc3339(input.as_bytes()), expected, "{input}");
         }

@@ -1,139 +1,227 @@
-//! Records to bytes. Pure.
+//! Records to the bytes of one kind of sink. Pure.
 //!
-//! What is the same for every record of a stream is encoded once, when the stream is opened, and copied.
+//! Each record is encoded once, when it is read, into the open batch of every sink; what the records of a stream have in common is
+//! encoded once per stream. A batch can be split between any two records, because nothing around them is encoded before
+//! [`Encode::wrap`].
 
-use crate::record::Stream;
-use logship_crd::agent_config::Format;
-use serde::Serialize;
+mod elasticsearch;
+mod escape;
+mod json;
+mod loki;
+mod otlp;
+pub(super) mod protobuf;
+mod streams;
+#[cfg(test)]
+mod testing;
+mod text;
 
-/// One record on its way to the sinks.
-#[derive(Debug, Clone, Copy)]
-pub struct Record<'a> {
-    /// RFC 3339: when it was written where the source knows, else when it was read.
-    pub timestamp: &'a str,
-    /// Its bytes.
-    pub body: &'a [u8],
-    /// The length that it had before it was truncated.
-    pub original_bytes: Option<u64>,
-    /// Of which of a container's outputs it is.
-    pub stream: Option<Stream>,
-}
+pub use self::elasticsearch::Elasticsearch;
+pub use self::json::Json;
+pub use self::loki::Loki;
+pub use self::otlp::Otlp;
+pub use self::text::Text;
 
-/// What a stream's records have in common.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Labels {
-    /// Name of the source.
-    pub source: String,
-    /// Name of the `LogShipping`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resource: Option<String>,
-    /// Base name of the file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<String>,
-    /// Namespace of the pod.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub namespace: Option<String>,
-    /// Name of the pod.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pod: Option<String>,
-    /// Name of the container.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub container: Option<String>,
-    /// Name of the node.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub node: Option<String>,
-}
+use crate::record::{Labels, Record};
+use bytes::Bytes;
+use std::fmt::Debug;
+use std::sync::Arc;
 
-/// [`Labels`], encoded: the end of each JSON record of the stream.
-#[derive(Debug, Clone)]
-pub struct Context(Vec<u8>);
+/// What the records of one stream have in common, in the form of one encoder.
+pub type Common = Arc<[u8]>;
 
-impl Context {
-    /// Encodes what the stream's records have in common.
-    ///
-    /// # Panics
-    /// Never: a struct of texts always serialises.
-    pub fn new(labels: &Labels) -> Self {
-        let object = serde_json::to_vec(labels).expect("a struct of texts always serialises");
-        let mut suffix = vec![b','];
-        suffix.extend_from_slice(&object[1..]);
-        suffix.push(b'\n');
-        Self(suffix)
+/// The form of one kind of sink.
+pub trait Encode: Debug + Send + Sync {
+    /// What the records of a stream with these labels have in common.
+    fn prepare(&self, labels: &Labels) -> Common;
+
+    /// Appends a record to those before it.
+    fn append(&self, common: &[u8], record: &Record<'_>, out: &mut Vec<u8>);
+
+    /// The body of a request with these records, before compression.
+    fn wrap(&self, batch: &Batch) -> Bytes {
+        batch.body.clone()
+    }
+
+    /// The line of a record that [`Encode::append`] has written, for people.
+    fn line<'a>(&self, encoded: &'a [u8]) -> &'a [u8] {
+        encoded.strip_suffix(b"\n").unwrap_or(encoded)
     }
 }
 
-/// Appends one record to `out`, its final newline included.
-pub fn encode(format: Format, context: &Context, record: Record<'_>, out: &mut Vec<u8>) {
-    match format {
-        Format::Text => {
-            out.extend_from_slice(record.body);
-            out.push(b'\n');
+/// Encoded records in order; at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// The records, without gaps.
+    pub body: Bytes,
+    /// Where each record ends in `body`.
+    pub ends: Vec<usize>,
+    /// The streams that the records are of, in order.
+    pub runs: Vec<Run>,
+}
+
+/// Records of one stream that follow each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// What they have in common.
+    pub common: Common,
+    /// Where the last of them ends in the batch's body.
+    pub end: usize,
+}
+
+impl Batch {
+    /// How many records there are.
+    pub fn records(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// What each run has in common, and its records' bytes.
+    pub fn sections(&self) -> impl Iterator<Item = (&Common, &[u8])> {
+        let starts = std::iter::once(0).chain(self.runs.iter().map(|run| run.end));
+        let section = |(run, start): (&'_ Run, usize)| (start, run.end);
+        let bounds: Vec<(usize, usize)> = self.runs.iter().zip(starts).map(section).collect();
+        self.runs
+            .iter()
+            .zip(bounds)
+            .map(|(run, (start, end))| (&run.common, &self.body[start..end]))
+    }
+
+    /// The bytes of each record.
+    pub fn encoded(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| &self.body[start..end])
+    }
+
+    /// The records from number `from` to before number `to`; at least one.
+    #[must_use]
+    pub fn slice(&self, from: usize, to: usize) -> Self {
+        let start = from.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let ends = &self.ends[from..to];
+        let end = ends.last().copied().unwrap_or(start);
+        let run = |run: &Run| Run {
+            common: Arc::clone(&run.common),
+            end: run.end.min(end) - start,
+        };
+        // The first run that reaches into the slice, up to the first that reaches its end.
+        let first = self.runs.partition_point(|run| run.end <= start);
+        let last = self.runs.partition_point(|run| run.end < end);
+        Self {
+            body: self.body.slice(start..end),
+            ends: ends.iter().map(|end| end - start).collect(),
+            runs: self.runs[first..=last].iter().map(run).collect(),
         }
-        Format::Json => encode_json(context, record, out),
+    }
+
+    /// These records alone, by ascending number; none if there is no number.
+    #[must_use]
+    pub fn select(&self, numbers: &[usize]) -> Option<Self> {
+        let mut pieces = numbers.iter().map(|&number| self.slice(number, number + 1));
+        let mut selected = Gathered::default();
+        pieces.by_ref().for_each(|piece| {
+            selected.body.extend_from_slice(&piece.body);
+            selected.close_record(&piece.runs[0].common);
+        });
+        selected.seal()
     }
 }
 
-fn encode_json(context: &Context, record: Record<'_>, out: &mut Vec<u8>) {
-    const INFALLIBLE: &str = "writing a text to a vector cannot fail";
-    out.extend_from_slice(b"{\"timestamp\":");
-    serde_json::to_writer(&mut *out, record.timestamp).expect(INFALLIBLE);
-    out.extend_from_slice(b",\"message\":");
-    serde_json::to_writer(&mut *out, &String::from_utf8_lossy(record.body)).expect(INFALLIBLE);
-    if let Some(original_bytes) = record.original_bytes {
-        out.extend_from_slice(b",\"truncated\":true,\"originalBytes\":");
-        out.extend_from_slice(original_bytes.to_string().as_bytes());
+/// A batch that grows.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    /// The records; whoever appends one says so by [`Gathered::close_record`].
+    pub body: Vec<u8>,
+    ends: Vec<usize>,
+    runs: Vec<Run>,
+}
+
+impl Gathered {
+    /// An empty batch that uses this memory.
+    pub fn with_memory(mut body: Vec<u8>) -> Self {
+        body.clear();
+        Self {
+            body,
+            ..Self::default()
+        }
     }
-    if let Some(stream) = record.stream {
-        out.extend_from_slice(b",\"stream\":\"");
-        out.extend_from_slice(stream.name().as_bytes());
-        out.push(b'"');
+
+    /// The end of a record of the stream with `common`.
+    pub fn close_record(&mut self, common: &Common) {
+        let end = self.body.len();
+        self.ends.push(end);
+        match self.runs.last_mut() {
+            Some(run) if Arc::ptr_eq(&run.common, common) => run.end = end,
+            _ => self.runs.push(Run {
+                common: Arc::clone(common),
+                end,
+            }),
+        }
     }
-    out.extend_from_slice(&context.0);
+
+    /// Whether there is no record.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The records as a batch; none if there are none.
+    pub fn seal(self) -> Option<Batch> {
+        let Self { body, ends, runs } = self;
+        (!ends.is_empty()).then(|| Batch {
+            body: Bytes::from(body),
+            ends,
+            runs,
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
-    fn check(format: Format, body: &[u8], original_bytes: Option<u64>, expected: &str) {
-        let labels = Labels {
-            source: "s".to_owned(),
-            pod: Some("p\"1".to_owned()),
-            ..Labels::default()
-        };
-        let record = Record {
-            timestamp: "2026-01-02T03:04:05.000000006Z",
-            body,
-            original_bytes,
-            stream: None,
-        };
-        let mut out = Vec::new();
-        encode(format, &Context::new(&labels), record, &mut out);
-        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    /// Records of the given stream and length, each filled with its number.
+    fn batch(records: &[(u8, usize)]) -> Batch {
+        let commons: Vec<Common> = (0..4).map(|stream| Common::from([stream])).collect();
+        let mut gathered = Gathered::default();
+        for (number, &(stream, length)) in records.iter().enumerate() {
+            let filled = gathered.body.len() + length;
+            gathered.body.resize(filled, u8::try_from(number).unwrap());
+            gathered.close_record(&commons[usize::from(stream)]);
+        }
+        gathered.seal().unwrap()
     }
 
-    #[test]
-    fn text_is_the_bytes_and_a_newline() {
-        check(Format::Text, b"a \"b\"\t", None, "a \"b\"\t\n");
+    /// Stream and bytes of each record, by way of the sections.
+    fn contents(batch: &Batch) -> Vec<(u8, Vec<u8>)> {
+        let mut records = batch.encoded();
+        let mut found = Vec::new();
+        for (common, mut section) in batch.sections() {
+            while !section.is_empty() {
+                let record = records.next().unwrap();
+                section = section.strip_prefix(record).unwrap();
+                found.push((common[0], record.to_vec()));
+            }
+        }
+        assert!(records.next().is_none());
+        found
     }
 
-    #[test]
-    fn json_is_one_line_with_the_streams_labels_and_replaces_what_is_no_text() {
-        check(
-            Format::Json,
-            b"a\"\xff\n\0",
-            None,
-            "{\"timestamp\":\"2026-01-02T03:04:05.000000006Z\",\"message\":\"a\\\"\u{fffd}\\n\\u0000\",\"source\":\"s\",\"pod\":\"p\\\"1\"}\n",
-        );
-    }
-
-    #[test]
-    fn truncation_is_marked_with_the_original_length() {
-        check(
-            Format::Json,
-            b"abc",
-            Some(9),
-            "{\"timestamp\":\"2026-01-02T03:04:05.000000006Z\",\"message\":\"abc\",\"truncated\":true,\"originalBytes\":9,\"source\":\"s\",\"pod\":\"p\\\"1\"}\n",
-        );
+    proptest! {
+        /// Slices and selections hold exactly their records, each with its stream.
+        #[test]
+        fn parts_hold_their_records(
+            records in proptest::collection::vec((0u8..4, 1usize..5), 1..30),
+            bounds in (0usize..30, 0usize..30),
+            chosen in proptest::collection::vec(any::<bool>(), 30),
+        ) {
+            let batch = batch(&records);
+            let whole = contents(&batch);
+            prop_assert_eq!(whole.len(), records.len());
+            let from = bounds.0.min(records.len() - 1);
+            let to = bounds.1.clamp(from + 1, records.len());
+            prop_assert_eq!(contents(&batch.slice(from, to)), &whole[from..to]);
+            let numbers: Vec<usize> = (0..records.len()).filter(|&number| chosen[number]).collect();
+            let expected: Vec<_> = numbers.iter().map(|&number| whole[number].clone()).collect();
+            let selected = batch.select(&numbers).map(|batch| contents(&batch)).unwrap_or_default();
+            prop_assert_eq!(selected, expected);
+        }
     }
 }

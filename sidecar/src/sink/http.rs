@@ -1,140 +1,232 @@
-//! An HTTP endpoint: POST with newline-delimited JSON; any 2xx is the acknowledgement.
+//! An HTTP endpoint: one POST a batch, and its answer.
 
-use super::verdict::{Verdict, from_status};
-use crate::config::Http;
-use crate::io::net::HttpClient;
+use super::answer::Answer;
+use super::grpc;
+use super::verdict::{self, Verdict};
+use crate::config::{Auth, Dialect, Endpoint};
+use crate::io::clock::Clock;
+use crate::io::net::{ClientSettings, Clients, HttpClient};
+use crate::io::secret::Watched;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use flate2::write::GzEncoder;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use http::{Method, Request, Response};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, TE};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use logship_crd::agent_config::Compression;
-use std::error::Error as _;
-use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// More of an answer's body is not read; then the connection is not used again.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
-/// Nor is it waited for longer.
+/// Elasticsearch answers for each record of a batch.
+const BULK_ANSWER_BYTES_MAX: usize = 16 << 20;
+/// Where the status is the answer, its body is not waited for longer.
 const ANSWER_BODY_TIME_MAX: Duration = Duration::from_secs(1);
 
-/// The endpoint.
+/// The endpoint. Several requests may be on their way at once.
 #[derive(Debug)]
 pub struct HttpTransport {
-    settings: Http,
-    client: HttpClient,
+    endpoint: Endpoint,
+    clock: Clock,
+    changing: Mutex<Changing>,
+}
+
+/// What changes with files.
+#[derive(Debug)]
+struct Changing {
+    clients: Clients,
+    credentials: Option<Watched>,
+    authorization: Option<HeaderValue>,
 }
 
 impl HttpTransport {
-    /// Posts with `client`.
-    pub fn new(settings: Http, client: HttpClient) -> Self {
-        Self { settings, client }
+    /// Connects to nothing yet. `bundle`: certificates of the authorities that are trusted by default.
+    pub fn new(endpoint: Endpoint, bundle: Option<PathBuf>, clock: Clock) -> Self {
+        let settings = ClientSettings {
+            tls: endpoint.tls.clone(),
+            bundle,
+            https: endpoint.url.scheme_str() == Some("https"),
+            http2_only: endpoint.dialect == Dialect::OtlpGrpc,
+        };
+        let credentials = endpoint.auth.as_ref().map(|auth| {
+            Watched::new(match auth {
+                Auth::Basic { username, password } => vec![username.clone(), password.clone()],
+                Auth::Bearer(token) => vec![token.clone()],
+            })
+        });
+        Self {
+            endpoint,
+            clock,
+            changing: Mutex::new(Changing {
+                clients: Clients::new(settings),
+                credentials,
+                authorization: None,
+            }),
+        }
     }
 
-    /// Posts a batch.
-    pub async fn send(&self, body: Bytes) -> Verdict {
-        let request = match request(&self.settings, body) {
-            Ok(request) => request,
-            Err(error) => {
-                return Verdict::Retry {
-                    after: None,
-                    error: format!("failed to build the request: {error}"),
-                };
-            }
+    /// Posts a body with so many records.
+    pub async fn send(&self, body: Bytes, records: usize) -> Verdict {
+        let prepared = self.prepare();
+        let (client, authorization) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return retry(error),
         };
-        match tokio::time::timeout(self.settings.timeout, self.client.request(request)).await {
-            Ok(Ok(answer)) => judge(answer).await,
-            Ok(Err(error)) => failed(&error),
-            Err(_) => Verdict::Retry {
-                after: None,
-                error: format!("no answer within {:?}", self.settings.timeout),
-            },
+        let request = match request(&self.endpoint, authorization, body) {
+            Ok(request) => request,
+            Err(error) => return retry(format!("failed to build the request: {error}")),
+        };
+        let exchange = async {
+            let answer = client.request(request).await.map_err(|error| explain(&error))?;
+            Ok(self.read(answer).await)
+        };
+        match tokio::time::timeout(self.endpoint.timeout, exchange).await {
+            Ok(Ok(answer)) => verdict::judge(self.endpoint.dialect, &answer, records),
+            Ok(Err(error)) => retry(error),
+            Err(_) => retry(format!("no answer within {:?}", self.endpoint.timeout)),
+        }
+    }
+
+    /// The client and the credentials of this moment.
+    fn prepare(&self) -> Result<(HttpClient, Option<HeaderValue>), String> {
+        let mut changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now();
+        let (client, trouble) = changing.clients.client(now);
+        let trouble = trouble.map(|error| describe(&error));
+        if let (Some(error), true) = (&trouble, client.is_some()) {
+            tracing::warn!(
+                error,
+                "the new certificates cannot be used, going on with the old ones"
+            );
+        }
+        let client = client.ok_or_else(|| trouble.unwrap_or_default())?;
+        changing.authorize(now, self.endpoint.auth.as_ref())?;
+        Ok((client, changing.authorization.clone()))
+    }
+
+    /// Where the status is the answer, the body is read only so that the connection can be used again.
+    async fn read(&self, answer: Response<Incoming>) -> Answer {
+        let (head, body) = answer.into_parts();
+        let is_answer = matches!(
+            self.endpoint.dialect,
+            Dialect::Elasticsearch | Dialect::OtlpHttp | Dialect::OtlpGrpc
+        );
+        let bytes_max = if self.endpoint.dialect == Dialect::Elasticsearch {
+            BULK_ANSWER_BYTES_MAX
+        } else {
+            ANSWER_BYTES_MAX
+        };
+        let body = Limited::new(body, bytes_max).collect();
+        let collected = if is_answer {
+            body.await.ok()
+        } else {
+            let body = tokio::time::timeout(ANSWER_BODY_TIME_MAX, body).await;
+            body.ok().and_then(Result::ok)
+        };
+        let mut headers = head.headers;
+        let complete = collected.is_some();
+        let body = collected.map(|collected| {
+            headers.extend(collected.trailers().cloned().unwrap_or_default());
+            collected.to_bytes()
+        });
+        Answer {
+            status: head.status.as_u16(),
+            headers,
+            body: body.unwrap_or_default(),
+            complete,
         }
     }
 }
 
-fn failed(error: &hyper_util::client::legacy::Error) -> Verdict {
-    let cause = error
-        .source()
-        .map(|cause| format!(": {cause}"))
-        .unwrap_or_default();
-    Verdict::Retry {
-        after: None,
-        error: format!("{error}{cause}"),
+impl Changing {
+    fn authorize(&mut self, now: Duration, auth: Option<&Auth>) -> Result<(), String> {
+        let (Some(credentials), Some(auth)) = (&mut self.credentials, auth) else {
+            return Ok(());
+        };
+        let contents = match credentials.changed(now) {
+            Ok(None) => return Ok(()),
+            Ok(Some(contents)) => contents,
+            // A Secret may be away for a moment; what was valid may still be.
+            Err(_) if self.authorization.is_some() => return Ok(()),
+            Err(error) => return Err(describe(&error)),
+        };
+        let value = authorization(auth, contents)
+            .ok_or("failed to use the credentials: they must be visible ASCII characters")?;
+        self.authorization = Some(value);
+        Ok(())
     }
 }
 
-/// The status is the answer; the body is read only so that the connection can be used again.
-async fn judge(answer: Response<Incoming>) -> Verdict {
-    let (head, body) = answer.into_parts();
-    let body = Limited::new(body, ANSWER_BYTES_MAX).collect();
-    let _ = tokio::time::timeout(ANSWER_BODY_TIME_MAX, body).await;
-    let retry_after = head
-        .headers
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok());
-    from_status(head.status.as_u16(), retry_after)
+fn authorization(auth: &Auth, contents: &[Vec<u8>]) -> Option<HeaderValue> {
+    let text = |index: usize| contents.get(index).map(|text| text.trim_ascii());
+    let value = match auth {
+        Auth::Basic { .. } => {
+            let pair = [text(0)?, b":", text(1)?].concat();
+            format!("Basic {}", BASE64.encode(pair)).into_bytes()
+        }
+        Auth::Bearer(_) => [b"Bearer ", text(0)?].concat(),
+    };
+    let mut value = HeaderValue::from_bytes(&value).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 fn request(
-    settings: &Http,
+    endpoint: &Endpoint,
+    authorization: Option<HeaderValue>,
     body: Bytes,
 ) -> Result<Request<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
-    let (body, encoding) = match settings.compression {
-        Compression::None => (body, None),
-        // The configuration refuses zstd here.
-        Compression::Gzip | Compression::Zstd => (gzip(&body)?, Some(HeaderValue::from_static("gzip"))),
+    let body = endpoint.codec.compress(body)?;
+    let mut headers = HeaderMap::new();
+    let encoding = endpoint.codec.name().map(HeaderValue::from_static);
+    let body = if endpoint.dialect == Dialect::OtlpGrpc {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        let is_compressed = encoding.is_some();
+        headers.extend(encoding.map(|encoding| (HeaderName::from_static("grpc-encoding"), encoding)));
+        grpc::frame(&body, is_compressed)
+    } else {
+        headers.extend(encoding.map(|encoding| (CONTENT_ENCODING, encoding)));
+        body
     };
+    let content_type = match endpoint.dialect {
+        Dialect::Ndjson | Dialect::Elasticsearch => "application/x-ndjson",
+        Dialect::Loki | Dialect::OtlpHttp => "application/x-protobuf",
+        Dialect::OtlpGrpc => "application/grpc",
+    };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.extend(authorization.map(|authorization| (AUTHORIZATION, authorization)));
     let mut request = Request::builder()
         .method(Method::POST)
-        .uri(&settings.url)
+        .uri(&endpoint.url)
         .body(Full::new(body))?;
-    let headers = request.headers_mut();
-    headers.extend(settings.headers.clone());
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
-    headers.extend(encoding.map(|encoding| (CONTENT_ENCODING, encoding)));
+    request.headers_mut().extend(endpoint.headers.clone());
+    request.headers_mut().extend(headers);
     Ok(request)
 }
 
-fn gzip(body: &[u8]) -> std::io::Result<Bytes> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8), flate2::Compression::fast());
-    encoder.write_all(body)?;
-    encoder.finish().map(Bytes::from)
+fn retry(error: String) -> Verdict {
+    Verdict::Retry { after: None, error }
+}
+
+fn explain(error: &hyper_util::client::legacy::Error) -> String {
+    describe(error)
+}
+
+/// An error with its causes.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::io::net::http_client;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
-
-    #[tokio::test]
-    async fn batch_is_delivered_although_the_body_of_the_answer_never_comes() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let settings = Http {
-            url: format!("http://{}/", listener.local_addr().unwrap())
-                .parse()
-                .unwrap(),
-            headers: http::HeaderMap::new(),
-            compression: Compression::None,
-            timeout: Duration::from_millis(500),
-        };
-        let receiver = async {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let _ = stream.read(&mut [0; 4096]).await.unwrap();
-            stream
-                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n")
-                .await
-                .unwrap();
-            std::future::pending::<Verdict>().await
-        };
-        let transport = HttpTransport::new(settings, http_client(None).unwrap());
-        let verdict = tokio::select! {
-            verdict = transport.send(Bytes::from_static(b"{}\n")) => verdict,
-            verdict = receiver => verdict,
-        };
-        assert_eq!(verdict, Verdict::Delivered);
-    }
-}
+mod tests;

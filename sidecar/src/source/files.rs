@@ -111,7 +111,7 @@ impl OpenFiles {
                     size,
                     head: head.as_deref(),
                     bytes,
-                    wall: &clock::wall(),
+                    wall: clock::wall(),
                 };
                 engine.handle(now, Input::Chunk { file, chunk });
             }
@@ -187,8 +187,12 @@ mod tests {
             resource: None,
             generation: 0,
             sources: Vec::new(),
+            steps: crate::pipeline::Steps::default(),
             sinks: Vec::new(),
             drain: Duration::ZERO,
+            record_bytes_max: 1 << 20,
+            dead_letter_bytes_max: 1 << 20,
+            in_flight_bytes_max: 1 << 20,
         };
         let start = Start {
             pod: &Pod::default(),

@@ -1,7 +1,9 @@
 //! The real binary on real files.
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails the test")]
 
+mod api;
 mod receiver;
+mod server;
 #[expect(dead_code, reason = "shared with the tests of rotations")]
 mod support;
 mod tls;
@@ -247,6 +249,43 @@ fn poison_record_goes_to_the_rejected_file_and_takes_no_other_with_it() {
     assert_eq!(receiver.accepted().len(), 40);
     let rejected = std::fs::read_to_string(place.path("state/shop.bus.rejected")).unwrap();
     assert!(rejected.contains("poison") && rejected.lines().count() == 1);
+}
+
+#[test]
+fn dead_letters_are_listed_and_sent_again() {
+    let place = Place::new();
+    let strict = Receiver::start(&[], Some("poison"));
+    place.append("a.log", "good\npoison 1\npoison 2\n");
+    let running = Running::start(&mut place.by_document(&http_sink(&strict.url, "none")));
+    let path = place.path("state/shop.bus.rejected");
+    let kept = || std::fs::read_to_string(&path).map_or(0, |text| text.lines().count());
+    eventually("two dead letters", || (kept() == 2).then_some(()));
+    assert_eq!(running.terminate(), Some(0));
+    let letters = |arguments: &[&str]| {
+        let mut command = place.binary();
+        command
+            .args(["deadletters", "--state-dir"])
+            .arg(place.path("state"));
+        let output = finish(command.args(arguments));
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let listed = letters(&[]);
+    assert_eq!(listed.lines().count(), 2);
+    assert!(
+        listed.contains("shop bus records=1 error=\"the receiver answered with status 400"),
+        "{listed}"
+    );
+    // The same receiver refuses them once more, so they stay; one that takes them ends it.
+    let config = place.path("config").display().to_string();
+    let resend = ["--resend", "--config-dir", &config];
+    assert!(letters(&resend).contains("shop bus: 0 sent, 2 kept"));
+    assert_eq!(kept(), 2);
+    let lenient = Receiver::start(&[], None);
+    place.by_document(&http_sink(&lenient.url, "gzip"));
+    assert!(letters(&resend).contains("shop bus: 2 sent, 0 kept"));
+    assert_eq!(lenient.messages(), ["poison 1", "poison 2"]);
+    assert!(letters(&[]).starts_with("no dead letters"));
 }
 
 #[test]

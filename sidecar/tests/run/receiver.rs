@@ -1,20 +1,14 @@
 //! A real HTTP receiver of NDJSON that counts what it accepted and can be told to fail.
 
-use crate::tls;
+use crate::{server, tls};
 use bytes::Bytes;
 use flate2::read::GzDecoder;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::io::Read;
-use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 #[derive(Default)]
@@ -49,8 +43,6 @@ impl Receiver {
         poison: Option<&'static str>,
         tls: Option<TlsAcceptor>,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("{scheme}://{}/logs", listener.local_addr().unwrap());
         let state = State {
             statuses: statuses.iter().copied().collect(),
             poison,
@@ -58,14 +50,11 @@ impl Receiver {
         };
         let state = Arc::new(Mutex::new(state));
         let served = Arc::clone(&state);
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(serve(listener, tls, served));
-        });
-        Self { url, state }
+        let address = server::start(tls, move |request| answer(request, Arc::clone(&served)));
+        Self {
+            url: format!("{scheme}://{address}/logs"),
+            state,
+        }
     }
 
     pub fn messages(&self) -> Vec<String> {
@@ -87,38 +76,7 @@ impl Receiver {
     }
 }
 
-async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<Mutex<State>>) {
-    listener.set_nonblocking(true).unwrap();
-    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-    let mut connections = JoinSet::new();
-    loop {
-        let (stream, _) = listener.accept().await.unwrap();
-        let (state, tls) = (Arc::clone(&state), tls.clone());
-        connections.spawn(async move {
-            match tls {
-                None => serve_connection(stream, state).await,
-                Some(tls) => {
-                    // Who does not trust us breaks off.
-                    if let Ok(stream) = tls.accept(stream).await {
-                        serve_connection(stream, state).await;
-                    }
-                }
-            }
-        });
-    }
-}
-
-async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<Mutex<State>>) {
-    let service = service_fn(|request| answer(request, Arc::clone(&state)));
-    let _ = hyper::server::conn::http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-}
-
-async fn answer(
-    request: Request<Incoming>,
-    state: Arc<Mutex<State>>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>) -> Response<server::Body> {
     let gzip = request
         .headers()
         .get("content-encoding")
@@ -140,7 +98,7 @@ async fn answer(
     if status < 300 {
         state.accepted.extend(text.lines().map(str::to_owned));
     }
-    let mut response = Response::new(Full::new(Bytes::new()));
+    let mut response = Response::new(Empty::<Bytes>::new().boxed_unsync());
     *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap();
-    Ok(response)
+    response
 }

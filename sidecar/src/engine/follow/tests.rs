@@ -1,6 +1,8 @@
 use super::*;
 use crate::engine::batch::{Lane, LaneSettings};
-use logship_crd::agent_config::Format;
+use crate::pipeline::{Run, Steps};
+use crate::sink::encode::Text;
+use std::sync::Arc;
 
 /// One container, followed by a scripted API; `shipped` is what its sink took over.
 struct World {
@@ -14,13 +16,12 @@ struct World {
 impl World {
     fn new(known: Vec<(String, ContainerPosition)>) -> Self {
         let lane = Lane::new(LaneSettings {
-            format: Format::Text,
-            bytes_max: 1 << 20,
             age_max: Duration::ZERO,
+            ..LaneSettings::of(Arc::new(Text))
         });
         Self {
-            follow: Follow::new(1, Labels::default(), known),
-            outlets: Outlets::new(vec![lane]),
+            follow: Follow::new(1, Context::default(), known),
+            outlets: Outlets::new(vec![lane], Run::new(&Steps::default(), 0), usize::MAX),
             now: Tick::ZERO,
             shipped: String::new(),
             reports: Vec::new(),
@@ -41,10 +42,9 @@ impl World {
             self.follow
                 .answer(self.now, question, answer, 0.5, &mut self.outlets),
         );
-        let newest = self.outlets.newest();
-        while let Some(body) = self.outlets.lanes[0].poll(self.now, newest, true) {
-            self.shipped.push_str(std::str::from_utf8(&body).unwrap());
-            self.outlets.lanes[0].settle(self.now, crate::sink::verdict::Verdict::Delivered, 0.5);
+        while let Some((id, batch)) = self.outlets.lanes[0].poll(self.now, true) {
+            self.shipped.push_str(std::str::from_utf8(&batch.body).unwrap());
+            self.outlets.lanes[0].settle(self.now, id, crate::sink::verdict::Verdict::Delivered, 0.5);
         }
         while let Some((_, position)) = self.outlets.reached() {
             self.follow.reached(position);

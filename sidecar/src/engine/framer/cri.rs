@@ -56,9 +56,7 @@ impl Parser {
 
     #[inline]
     fn time(&mut self, text: &[u8]) -> Option<Nanos> {
-        let Some((second, rest)) = text.split_first_chunk::<SECOND_BYTES>() else {
-            return None;
-        };
+        let (second, rest) = text.split_first_chunk::<SECOND_BYTES>()?;
         match (&self.second, utc_fraction(rest)) {
             (Some((known, start)), Some(fraction)) if known == second => start.checked_add(fraction),
             (_, fraction) => self.unknown_second(text, *second, fraction),
@@ -109,6 +107,7 @@ mod tests {
         Parser::default().parse(&line(text.as_bytes()))
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is compared with an option")]
     fn piece(time: &str, stream: Stream, is_last: bool, content: &'static str) -> Option<Piece<'static>> {
         Some(Piece {
             time: parse_rfc3339(time.as_bytes()),

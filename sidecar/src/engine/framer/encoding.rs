@@ -53,7 +53,6 @@ impl Encoding {
     }
 
     /// Whether bytes are kept.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
     pub fn is_bytes(&self) -> bool {
         *self == Self::Bytes
     }

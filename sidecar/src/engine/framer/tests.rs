@@ -3,6 +3,7 @@
 mod containers;
 mod multiline;
 mod properties;
+mod speed;
 mod text;
 
 use super::*;
@@ -116,6 +117,11 @@ fn rules(boundary: Boundary) -> Option<Multiline> {
         lines_max: 1000,
         timeout: Duration::from_secs(2),
     })
+}
+
+/// Every line with a newline behind it.
+fn text_of<S: AsRef<str>>(lines: &[S]) -> String {
+    lines.iter().flat_map(|line| [line.as_ref(), "\n"]).collect()
 }
 
 fn cri(stream: &str, tag: &str, content: &str) -> String {

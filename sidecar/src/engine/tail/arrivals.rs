@@ -201,9 +201,9 @@ impl Tail {
     }
 
     fn begin(&mut self, id: StreamId, begin: Begin, outlets: &mut Outlets) -> Option<Report> {
-        let labels = &self.settings.labels;
+        let of_source = &self.settings.context;
         self.followed.update(id, |file| {
-            file.start(file.size, begin, labels, outlets);
+            file.start(file.size, begin, of_source, outlets);
             Report::FileFollowed {
                 name: file.name.clone(),
                 offset: file.offset,

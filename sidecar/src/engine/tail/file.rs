@@ -9,9 +9,9 @@ use super::{Chunk, Entry, Look};
 use crate::engine::Tick;
 use crate::engine::checkpoint::{FilePosition, Fingerprint, Identity, Trail};
 use crate::engine::framer::{Frame, FramePosition, Framer, FramerSettings};
-use crate::engine::outlets::{Outlets, Position, StreamId};
-use crate::record::time::rfc3339;
-use crate::sink::encode::{Context, Labels, Record};
+use crate::engine::outlets::{Context, Outlets, Position, StreamId};
+use crate::record::time::Nanos;
+use crate::record::{Labels, Record};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,7 +82,7 @@ pub(super) struct File {
     pub nul_bytes: u64,
     context: Context,
     epoch: u32,
-    wall: String,
+    wall: Nanos,
     /// Last position handed out, and last position settled.
     marked: FramePosition,
     settled: FramePosition,
@@ -90,14 +90,14 @@ pub(super) struct File {
     /// Trails of the marks that are not settled.
     mark_trails: VecDeque<Trail>,
     framer_settings: Arc<FramerSettings>,
-    /// Nothing was read of it since it was opened.
-    pub is_fresh: bool,
+    /// Where reading began when it was opened; none: it was truncated since.
+    opened_at: Option<u64>,
     /// Its writer may have left a hole at its beginning.
     skip_nul: bool,
     /// The file whose open records this one has taken over.
     pub heir_of: Option<StreamId>,
-    /// Another file has taken over the open records, and has not handed them out.
-    pub is_lent: bool,
+    /// The file that has taken over the open records of this one, and has not handed them out.
+    lent_to: Option<StreamId>,
 }
 
 /// Where reading of a file begins.
@@ -139,23 +139,23 @@ impl File {
             modified_ns: entry.modified_ns,
             changed_at: now,
             nul_bytes: 0,
-            context: Context::new(&Labels::default()),
+            context: Context::default(),
             epoch: 0,
-            wall: String::new(),
+            wall: 0,
             marked: FramePosition::default(),
             settled: FramePosition::default(),
             settled_trail: Trail::default(),
             mark_trails: VecDeque::new(),
             framer_settings: framer.clone(),
-            is_fresh: true,
+            opened_at: Some(0),
             skip_nul: false,
             heir_of: None,
-            is_lent: false,
+            lent_to: None,
         }
     }
 
     /// Begins to read.
-    pub(super) fn start(&mut self, size: u64, begin: Begin, labels: &Labels, outlets: &mut Outlets) {
+    pub(super) fn start(&mut self, size: u64, begin: Begin, of_source: &Context, outlets: &mut Outlets) {
         let Begin {
             at,
             settled,
@@ -165,6 +165,7 @@ impl File {
         } = begin;
         self.size = size;
         self.offset = at.offset;
+        self.opened_at = Some(at.offset);
         self.fingerprint = fingerprint;
         let is_near = trail.end <= at.offset && at.offset - trail.end <= LEAD_BYTES_MAX;
         self.trail = if is_near { trail } else { Trail::none(at.offset) };
@@ -181,12 +182,18 @@ impl File {
         self.mark_trails.clear();
         self.skip_nul = skip_nul;
         self.stage = Stage::Hungry;
-        self.context = Context::new(&Labels {
+        let labels = Labels {
             file: Some(self.name.clone()),
-            ..labels.clone()
-        });
+            ..of_source.labels.clone()
+        };
+        self.context = outlets.context(of_source.source, labels);
         // Settled as soon as the records that another file has handed out before are.
         self.mark(&[], outlets);
+    }
+
+    /// Whether nothing was read of it since it was opened.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.opened_at == Some(self.offset)
     }
 
     pub(super) fn look_again(&mut self) {
@@ -232,7 +239,7 @@ impl File {
             return Shown::Replaced;
         }
         self.size = chunk.size;
-        chunk.wall.clone_into(&mut self.wall);
+        self.wall = chunk.wall;
         let lead = usize::try_from(self.offset - self.trail.start()).unwrap_or(usize::MAX);
         let fresh = match chunk.bytes.get(lead..) {
             Some(fresh) if !fresh.is_empty() => fresh,
@@ -256,13 +263,12 @@ impl File {
         } = self;
         let mut taken = hole;
         for piece in fresh[hole..].chunks(PIECE_BYTES) {
-            framer.push(now, piece, |frame| send(now, context, wall, &frame, outlets));
+            framer.push(now, piece, |frame| send(now, context, *wall, &frame, outlets));
             taken += piece.len();
             if !outlets.have_room() {
                 break;
             }
         }
-        self.is_fresh = false;
         self.changed_at = now;
         self.fingerprint.extend(self.offset, &fresh[..taken]);
         self.offset += taken as u64;
@@ -311,7 +317,7 @@ impl File {
             wall,
             ..
         } = self;
-        let each = |frame: Frame<'_>| send(now, context, wall, &frame, outlets);
+        let each = |frame: Frame<'_>| send(now, context, *wall, &frame, outlets);
         if at_once || is_over {
             framer.flush(now, each);
         } else {
@@ -325,14 +331,14 @@ impl File {
         self.framer.inherit(&mut before.framer);
         if self.framer.holds_inheritance() {
             self.heir_of = Some(before.id);
-            before.is_lent = true;
+            before.lent_to = Some(self.id);
         }
     }
 
     /// Whether `heir`, of which nothing was read yet, may go on with records that are open here: it has the name that this file had.
     pub(super) fn bequeaths(&self, heir: &Self) -> bool {
         let had_name = self.name.strip_prefix(&heir.name);
-        heir.is_fresh
+        heir.opened_at == Some(heir.offset)
             && self.id != heir.id
             && self.stage == Stage::Rested
             && self.framer.is_open()
@@ -344,7 +350,7 @@ impl File {
 
     /// The records that another file had taken over were handed out.
     pub(super) fn take_back(&mut self, outlets: &mut Outlets) {
-        self.is_lent = false;
+        self.lent_to = None;
         self.mark(&[], outlets);
     }
 
@@ -422,7 +428,7 @@ impl File {
             ..
         } = self;
         let now = self.changed_at;
-        framer.end_line(now, |frame| send(now, context, wall, &frame, outlets));
+        framer.end_line(now, |frame| send(now, context, *wall, &frame, outlets));
         let end = framer.position();
         let start = FramePosition::default();
         let mut fresh = Framer::new(self.framer_settings.clone(), start);
@@ -431,6 +437,7 @@ impl File {
         self.framer = fresh;
         self.epoch += 1;
         self.offset = 0;
+        self.opened_at = None;
         self.size = 0;
         self.fingerprint = Fingerprint::default();
         self.trail = Trail::default();
@@ -445,7 +452,7 @@ impl File {
     }
 
     fn is_settled(&self) -> bool {
-        !self.is_lent && !self.framer.is_open() && self.settled == self.marked
+        self.lent_to.is_none() && !self.framer.is_open() && self.settled == self.marked
     }
 
     /// When it has no name any more and was quiet for long enough.
@@ -455,7 +462,8 @@ impl File {
 
     /// When it can be closed, or what is open in it can be sent because nothing more will come.
     fn done_at(&self) -> Option<Tick> {
-        let waits_for_others = self.is_lent || (!self.framer.is_open() && self.settled != self.marked);
+        let waits_for_others =
+            self.lent_to.is_some() || (!self.framer.is_open() && self.settled != self.marked);
         self.quiet_at()
             .filter(|_| self.stage == Stage::Rested && !waits_for_others)
     }
@@ -463,7 +471,7 @@ impl File {
     /// Notes what was handed out; `known` is what stands right before the offset.
     fn mark(&mut self, known: &[u8], outlets: &mut Outlets) {
         let at = self.framer.position();
-        if at == self.marked || self.is_lent {
+        if at == self.marked || self.lent_to.is_some() {
             return;
         }
         self.marked = at;
@@ -503,14 +511,12 @@ impl Begin {
     }
 }
 
-fn send(now: Tick, context: &Context, observed: &str, frame: &Frame<'_>, outlets: &mut Outlets) {
-    let written = frame.time.map(rfc3339);
-    let written = written.as_ref().and_then(|text| std::str::from_utf8(text).ok());
+fn send(now: Tick, context: &Context, observed: Nanos, frame: &Frame<'_>, outlets: &mut Outlets) {
     let record = Record {
-        timestamp: written.unwrap_or(observed),
-        body: frame.body,
+        time: frame.time.unwrap_or(observed),
         original_bytes: frame.original_bytes,
         stream: frame.stream,
+        ..Record::new(observed, frame.body)
     };
     outlets.record(now, context, record);
 }

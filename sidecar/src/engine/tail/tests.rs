@@ -1,20 +1,32 @@
+mod framing;
+
 use super::*;
 use crate::engine::batch::{Lane, LaneSettings};
 use crate::engine::checkpoint::{Fingerprint, Trail};
+use crate::pipeline::{Run, Steps};
+use crate::sink::encode::Text;
 use crate::sink::verdict::Verdict;
-use logship_crd::agent_config::{Format, Framing};
+use logship_crd::agent_config::Framing;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Small, but larger than what is read again each time.
 const READ_BYTES: usize = Trail::BYTES_MAX + 7;
 const INTERVAL: Duration = Duration::from_secs(1);
 
-fn lines() -> Arc<FramerSettings> {
-    Arc::new(FramerSettings {
-        framing: Framing::Lines,
-        multiline: None,
-        record_bytes_max: 1 << 20,
-    })
+fn settings(start_at: StartAt) -> TailSettings {
+    TailSettings {
+        scan_interval: INTERVAL,
+        start_at,
+        context: Context::default(),
+        framer: Arc::new(FramerSettings {
+            framing: Framing::Lines,
+            multiline: None,
+            record_bytes_max: 1 << 20,
+        }),
+        keep_open_records: false,
+        open_files_max: 1000,
+    }
 }
 
 /// A directory in memory, followed for as long as there is something to do.
@@ -33,22 +45,17 @@ struct World {
 
 impl World {
     fn new(start_at: StartAt, known: Option<Vec<FilePosition>>) -> Self {
+        Self::with(settings(start_at), known)
+    }
+
+    fn with(settings: TailSettings, known: Option<Vec<FilePosition>>) -> Self {
         let lane = Lane::new(LaneSettings {
-            format: Format::Text,
-            bytes_max: 1 << 20,
             age_max: Duration::ZERO,
+            ..LaneSettings::of(Arc::new(Text))
         });
-        let settings = TailSettings {
-            scan_interval: INTERVAL,
-            start_at,
-            labels: Labels::default(),
-            framer: lines(),
-            keep_open_records: false,
-            open_files_max: 1000,
-        };
         Self {
             tail: Tail::new(0, settings, known),
-            outlets: Outlets::new(vec![lane]),
+            outlets: Outlets::new(vec![lane], Run::new(&Steps::default(), 0), usize::MAX),
             now: Tick::ZERO,
             next_id: 0,
             names: BTreeMap::new(),
@@ -93,10 +100,9 @@ impl World {
             {
                 self.perform(output);
             }
-            let newest = self.outlets.newest();
-            while let Some(body) = self.outlets.lanes[0].poll(self.now, newest, true) {
-                self.shipped.push_str(std::str::from_utf8(&body).unwrap());
-                self.outlets.lanes[0].settle(self.now, Verdict::Delivered, 0.5);
+            while let Some((id, batch)) = self.outlets.lanes[0].poll(self.now, true) {
+                self.shipped.push_str(std::str::from_utf8(&batch.body).unwrap());
+                self.outlets.lanes[0].settle(self.now, id, Verdict::Delivered, 0.5);
             }
             while let Some((id, position)) = self.outlets.reached() {
                 self.tail.reached(id, position);
@@ -144,7 +150,7 @@ impl World {
                     size: contents.len() as u64,
                     head,
                     bytes,
-                    wall: "now",
+                    wall: 0,
                 };
                 self.reports
                     .extend(self.tail.chunk(self.now, file, &chunk, &mut self.outlets));
@@ -230,18 +236,7 @@ fn file_rewritten_with_as_many_bytes_is_noticed_at_its_next_change() {
 
 #[test]
 fn unreadable_directory_is_said_once() {
-    let mut tail = Tail::new(
-        0,
-        TailSettings {
-            scan_interval: INTERVAL,
-            start_at: StartAt::Beginning,
-            labels: Labels::default(),
-            framer: lines(),
-            keep_open_records: false,
-            open_files_max: 1000,
-        },
-        None,
-    );
+    let mut tail = Tail::new(0, settings(StartAt::Beginning), None);
     assert!(tail.listing_failed(Tick::ZERO, "missing").is_some());
     assert!(tail.listing_failed(INTERVAL, "missing").is_none());
 }
@@ -252,16 +247,15 @@ fn chunk_is_taken_only_as_far_as_the_sinks_have_room() {
     world.write("a.log", 1, "");
     world.run(Duration::ZERO);
     world.outlets.lanes[0] = Lane::new(LaneSettings {
-        format: Format::Json,
         bytes_max: 1 << 10,
-        age_max: Duration::ZERO,
+        ..LaneSettings::of(Arc::new(Text))
     });
     let bytes = vec![b'\n'; 128 << 10];
     let chunk = Chunk {
         size: bytes.len() as u64,
         head: None,
         bytes: &bytes,
-        wall: "now",
+        wall: 0,
     };
     world.tail.chunk(world.now, 1, &chunk, &mut world.outlets);
     match world.tail.next_read() {

@@ -1,25 +1,82 @@
 //! What a pod says about its containers. Pure.
 
 use crate::engine::follow::{ContainerState, Instance};
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use logship_crd::names;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use std::collections::BTreeMap;
+
+/// What we read of a `v1.Pod`; the API server's other fields are passed over.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Pod {
+    metadata: Metadata,
+    spec: Spec,
+    status: Status,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Metadata {
+    annotations: BTreeMap<String, String>,
+    deletion_timestamp: Option<IgnoredAny>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Spec {
+    containers: Vec<Container>,
+    init_containers: Vec<Container>,
+    restart_policy: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Container {
+    name: String,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Status {
+    container_statuses: Vec<ContainerStatus>,
+    init_container_statuses: Vec<ContainerStatus>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ContainerStatus {
+    name: String,
+    restart_count: i64,
+    #[serde(default)]
+    state: Phase,
+    #[serde(default)]
+    last_state: Phase,
+}
+
+/// `v1.ContainerState`: at most one is there; waiting is the absence of the others.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Phase {
+    running: Option<IgnoredAny>,
+    terminated: Option<Terminated>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Terminated {
+    exit_code: i32,
+}
 
 /// The container whose output is shipped when none is named: the one of our annotation, of kubectl's, or the first that is
 /// neither ours nor a known proxy.
 pub fn choose(pod: &Pod) -> Option<String> {
-    let annotation = |key: &str| {
-        pod.metadata
-            .annotations
-            .as_ref()
-            .and_then(|all| all.get(key))
-            .filter(|name| !name.is_empty())
-    };
+    let annotation = |key: &str| pod.metadata.annotations.get(key).filter(|name| !name.is_empty());
     let named =
         annotation(names::CONTAINER_ANNOTATION).or_else(|| annotation(names::DEFAULT_CONTAINER_ANNOTATION));
     let first = || {
         pod.spec
+            .containers
             .iter()
-            .flat_map(|spec| &spec.containers)
             .map(|container| &container.name)
             .find(|name| is_other(name))
     };
@@ -30,11 +87,14 @@ pub fn choose(pod: &Pod) -> Option<String> {
 pub fn instance(pod: &Pod, container: &str) -> Option<Instance> {
     let status = statuses(pod).find(|status| status.name == container);
     let Some(status) = status else {
-        let spec = pod.spec.as_ref()?;
-        let mut names = spec
-            .containers
+        let Spec {
+            containers,
+            init_containers,
+            ..
+        } = &pod.spec;
+        let mut names = containers
             .iter()
-            .chain(spec.init_containers.iter().flatten())
+            .chain(init_containers)
             .map(|container| &container.name);
         let unstarted = Instance {
             container: container.to_owned(),
@@ -53,22 +113,19 @@ pub fn instance(pod: &Pod, container: &str) -> Option<Instance> {
 
 /// Whether every container but ours and the known proxies has ended and will not be started again.
 pub fn others_ended(pod: &Pod) -> bool {
-    let Some(spec) = &pod.spec else { return false };
     // Nothing is started again in a pod that is being deleted.
     let policy = match pod.metadata.deletion_timestamp {
         Some(_) => "Never",
-        None => spec.restart_policy.as_deref().unwrap_or("Always"),
+        None => pod.spec.restart_policy.as_deref().unwrap_or("Always"),
     };
-    let statuses = pod
-        .status
-        .iter()
-        .flat_map(|status| status.container_statuses.iter().flatten());
     let ended = |name: &str| {
-        let status = statuses.clone().find(|status| status.name == name);
-        let terminated = status.and_then(|status| status.state.as_ref()?.terminated.as_ref());
+        let mut statuses = pod.status.container_statuses.iter();
+        let status = statuses.find(|status| status.name == name);
+        let terminated = status.and_then(|status| status.state.terminated.as_ref());
         terminated.is_some_and(|end| policy == "Never" || (policy == "OnFailure" && end.exit_code == 0))
     };
-    let mut others = spec
+    let mut others = pod
+        .spec
         .containers
         .iter()
         .map(|container| container.name.as_str())
@@ -82,26 +139,19 @@ fn is_other(name: &str) -> bool {
 }
 
 fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
-    let status = pod.status.iter();
-    status.flat_map(|status| {
-        status
-            .container_statuses
-            .iter()
-            .chain(&status.init_container_statuses)
-            .flatten()
-    })
+    let Status {
+        container_statuses,
+        init_container_statuses,
+    } = &pod.status;
+    container_statuses.iter().chain(init_container_statuses)
 }
 
 /// A container that waits for its next start has the output of the instance that ended.
 fn state(status: &ContainerStatus) -> ContainerState {
-    let current = status.state.as_ref();
-    if current.is_some_and(|state| state.running.is_some()) {
+    if status.state.running.is_some() {
         return ContainerState::Running;
     }
-    let last = status.last_state.as_ref();
-    let ended = current.is_some_and(|state| state.terminated.is_some())
-        || last.is_some_and(|state| state.terminated.is_some());
-    if ended {
+    if status.state.terminated.is_some() || status.last_state.terminated.is_some() {
         ContainerState::Ended
     } else {
         ContainerState::NotStarted

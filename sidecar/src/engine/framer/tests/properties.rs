@@ -181,10 +181,10 @@ proptest! {
     /// No line is lost or moved within its stream: without a maximum, records of lines are the lines again.
     #[test]
     fn records_of_several_lines_hold_every_line_in_order(lines in proptest::collection::vec("[#;a ]{0,3}", 0..30), rules in select(vec![starting("^#"), ending(";$")])) {
-        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let text = text_of(&lines);
         let mut run = large(Framing::Lines, rules);
         run.push(&text).flush();
-        let joined: String = run.take().iter().map(|record| format!("{record}\n")).collect();
+        let joined = text_of(&run.take());
         prop_assert_eq!(joined, text);
     }
 }

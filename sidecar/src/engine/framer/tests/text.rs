@@ -22,7 +22,7 @@ fn record_inside_one_chunk_is_not_copied() {
     let mut framer = Framer::new(settings(Framing::Lines, None), FramePosition::default());
     framer.push(Tick::ZERO, b"\n", |_| {});
     framer.push(Tick::ZERO, chunk, |frame| {
-        assert!(chunk.as_ptr_range().contains(&frame.body.as_ptr()))
+        assert!(chunk.as_ptr_range().contains(&frame.body.as_ptr()));
     });
     assert_eq!(framer.capacity(), 0);
 }

@@ -1,0 +1,113 @@
+//! The inner loops of the data plane, one by one, for measuring: `kernels list`, `kernels NAME COUNT`.
+//!
+//! Prints nanoseconds for each line. Instructions for each line are the difference of two counts under callgrind:
+//! `valgrind --tool=callgrind --callgrind-out-file=/dev/null kernels NAME COUNT`, because the start costs some too.
+
+use logship::pipeline::parse::Parser;
+use logship::record::{Fields, Record};
+use logship_crd::agent_config::{ParseFormat, ParseStep};
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Does its work so many times.
+type Kernel = fn(count: u64);
+
+/// All kernels; a new one is a line here and a function below.
+const KERNELS: &[(&str, Kernel)] = &[
+    ("nginx", nginx),
+    ("json", json),
+    ("cri", cri),
+    ("logfmt", logfmt),
+    ("syslog", syslog),
+    ("regex", regex),
+];
+
+const NGINX_LINE: &str = r#"203.0.113.42 - - [06/Oct/2016:00:17:09 +0000] "GET /api/v1/items/1234?page=2 HTTP/1.1" 200 5316 "https://shop.example.com/items" "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0""#;
+const JSON_LINE: &str = r#"{"time":"2016-10-06T00:17:09.669794202Z","level":"info","logger":"com.example.shop.OrderService","message":"order accepted and sent to the warehouse","order":123456789,"amount":59.95,"paid":true,"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"}"#;
+const CRI_LINE: &str =
+    "2016-10-06T00:17:09.669794202Z stdout F The content of the log entry, of about a hundred bytes in all";
+const LOGFMT_LINE: &str = r#"ts=2016-10-06T00:17:09.669794202Z level=info caller=order.go:42 msg="order accepted and sent" order=123456789 amount=59.95 duration=12ms user=anna"#;
+const SYSLOG_LINE: &str = "<134>Oct  6 00:17:09 node-17 haproxy[2841]: 203.0.113.42:51234 [06/Oct/2016:00:17:09.669] front back/web-1 0/0/1/12/13 200 5316";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["list"] => {
+            for (name, _) in KERNELS {
+                say(name);
+            }
+            ExitCode::SUCCESS
+        }
+        [name, count] => {
+            let kernel = KERNELS.iter().find(|(known, _)| *known == name);
+            let (Some((_, kernel)), Ok(count)) = (kernel, count.parse()) else {
+                return usage();
+            };
+            say(&measured(name, *kernel, count));
+            ExitCode::SUCCESS
+        }
+        _ => usage(),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "measuring is what this is for")]
+fn measured(name: &str, kernel: Kernel, count: u64) -> String {
+    let start = Instant::now();
+    kernel(count);
+    let nanos = start.elapsed().as_nanos();
+    let tenths = nanos * 10 / u128::from(count.max(1));
+    format!("{name} {count} lines {}.{} ns/line", tenths / 10, tenths % 10)
+}
+
+#[expect(clippy::print_stdout, reason = "a command line")]
+fn say(line: &str) {
+    println!("{line}");
+}
+
+#[expect(clippy::print_stderr, reason = "a command line")]
+fn usage() -> ExitCode {
+    eprintln!("usage: kernels list | kernels NAME COUNT");
+    ExitCode::from(64)
+}
+
+fn nginx(count: u64) {
+    parse(ParseFormat::NginxCombined, None, NGINX_LINE, count);
+}
+
+fn json(count: u64) {
+    parse(ParseFormat::Json, None, JSON_LINE, count);
+}
+
+fn cri(count: u64) {
+    parse(ParseFormat::Cri, None, CRI_LINE, count);
+}
+
+fn logfmt(count: u64) {
+    parse(ParseFormat::Logfmt, None, LOGFMT_LINE, count);
+}
+
+fn syslog(count: u64) {
+    parse(ParseFormat::Syslog, None, SYSLOG_LINE, count);
+}
+
+fn regex(count: u64) {
+    let pattern = r"^<(?P<priority>\d+)>(?P<time>\w+ +\d+ \S+) (?P<host>\S+) (?P<app>\w+)\[(?P<pid>\d+)\]: (?P<message>.*)$";
+    parse(ParseFormat::Regex, Some(pattern), SYSLOG_LINE, count);
+}
+
+/// The step `parse` on the same line again and again, with the memory of the fields used again as the engine does.
+fn parse(format: ParseFormat, pattern: Option<&str>, line: &str, count: u64) {
+    let pattern = pattern.map(str::to_owned);
+    let parser = Parser::compile(&ParseStep { format, pattern }).expect("the step is right");
+    let mut room = Fields::default();
+    for _ in 0..count {
+        let mut record = Record::new(0, black_box(line.as_bytes()));
+        record.fields = room.recycle();
+        parser.run(&mut record);
+        let record = black_box(record);
+        assert!(!record.parse_failed, "the line has the format");
+        room = record.fields.recycle();
+    }
+}
