@@ -40,8 +40,6 @@ pub type Tick = Duration;
 
 /// Longer records are truncated.
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
-/// Files of one source that are open at once.
-const OPEN_FILES_MAX: usize = 1000;
 /// Settled positions are saved at most this often.
 const SAVE_INTERVAL: Duration = Duration::from_millis(500);
 /// How long before the end of a drain files are read for the last time.
@@ -157,6 +155,8 @@ pub struct Engine {
     next_id: StreamId,
     random: fastrand::Rng,
     record_bytes_max: usize,
+    /// Files of one source that are open at once.
+    open_files_max: usize,
     /// Whether positions changed since the last save; none: nothing is ever saved.
     unsaved: Option<bool>,
     next_save: Tick,
@@ -206,6 +206,7 @@ impl Engine {
             next_id: 0,
             random: fastrand::Rng::with_seed(seed),
             record_bytes_max: pipeline.record_bytes_max,
+            open_files_max: pipeline.open_files_of_each_source(),
             unsaved: persistent.then_some(false),
             next_save: Tick::ZERO,
             drain_time: pipeline.drain,
@@ -365,8 +366,8 @@ impl Engine {
                         multiline: files.multiline.clone(),
                         record_bytes_max: self.record_bytes_max,
                     }),
+                    open_files_max: self.open_files_max,
                     // The files of a node outlive us, those of a pod may not.
-                    open_files_max: OPEN_FILES_MAX,
                     keep_open_records: self.unsaved.is_some() && files.framing != Framing::Lines,
                 };
                 let tail = Tail::new(self.files.len(), settings, known);

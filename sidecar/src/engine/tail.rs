@@ -6,6 +6,7 @@
 //! a while, and no matching path names it.
 
 mod arrivals;
+mod begin;
 mod file;
 mod followed;
 mod listing;

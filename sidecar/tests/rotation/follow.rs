@@ -16,12 +16,19 @@ pub fn logs(place: &Place) -> Command {
 pub fn matching(place: &Place, pattern: &str) -> Command {
     let sink = serde_json::json!([{"name": "out", "batch": {"maxBytes": 65536, "maxAgeMs": 20}, "stdout": {"format": "text"}}]);
     let mut command = place.by_document(&sink);
-    let path = place.path("config/shop.json");
-    let mut document: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    document["sources"][0]["files"]["pattern"] = pattern.into();
-    std::fs::write(path, document.to_string()).unwrap();
+    edit(place, |document| {
+        document["sources"][0]["files"]["pattern"] = pattern.into()
+    });
     command.env("RUST_LOG", "info");
     command
+}
+
+/// Changes the configuration before it is read.
+pub fn edit(place: &Place, change: impl FnOnce(&mut serde_json::Value)) {
+    let path = place.path("config/shop.json");
+    let mut document = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    change(&mut document);
+    std::fs::write(path, document.to_string()).unwrap();
 }
 
 pub fn log(place: &Place, name: &str) -> PathBuf {
@@ -68,7 +75,17 @@ pub fn ends_with_exactly(place: &Place, running: Running, count: usize) {
     assert_eq!(place.stdout(), numbered(0..count), "{}", place.stderr());
 }
 
-/// The same for files that have no order among each other.
+/// The same for files of `each` lines that are in order themselves and have no order among each other.
+pub fn ends_with_files_in_order(place: &Place, running: Running, count: usize, each: usize) {
+    ends_with_all(place, running, count);
+    let lines = place.lines();
+    let at = |number: usize| lines.iter().position(|line| *line == format!("line {number}"));
+    for begin in (0..count).step_by(each) {
+        assert!((begin..begin + each).is_sorted_by_key(at), "{lines:?}");
+    }
+}
+
+/// Waits until so many lines are there, ends the process, and compares everything but the order.
 pub fn ends_with_all(place: &Place, running: Running, count: usize) {
     place.wait_for_lines(count);
     assert_eq!(running.terminate(), Some(0));

@@ -1,6 +1,6 @@
 //! Many files, few descriptors, refused watches, denied permissions, noisy neighbours.
 
-use crate::follow::{ends_with_all, ends_with_exactly, log, logs, says, stall, wake};
+use crate::follow::{edit, ends_with_all, ends_with_exactly, log, logs, says, stall, wake};
 use crate::support::{Place, Running, eventually, numbered};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -68,6 +68,21 @@ fn ten_thousand_files_with_a_thousand_descriptors_are_read_in_turns() {
     let said = place.stderr();
     assert_eq!(said.matches("more than 1000 files").count(), 1);
     assert!(!said.contains("cannot be read"), "{said}");
+}
+
+#[test]
+fn limit_of_open_files_is_taken_from_the_document() {
+    let place = Place::new();
+    for number in 0..20 {
+        place.append(&format!("{number}.log"), &numbered(number..number + 1));
+    }
+    let mut command = logs(&place);
+    edit(&place, |document| {
+        document["limits"] = serde_json::json!({"openFiles": 3})
+    });
+    let running = Running::start(&mut command);
+    ends_with_all(&place, running, 20);
+    assert_eq!(place.stderr().matches("more than 3 files").count(), 1);
 }
 
 #[test]

@@ -5,7 +5,9 @@ mod copies;
 mod follow;
 mod identity;
 mod limits;
+mod losses;
 mod renames;
+mod sources;
 #[path = "../run/support.rs"]
 #[expect(dead_code, reason = "shared with the other tests of the binary")]
 mod support;

@@ -1,6 +1,8 @@
 //! Rotation by rename, and by rename and compression.
 
-use crate::follow::{ends_with_all, ends_with_exactly, gzip, log, logs, stall, wake};
+use crate::follow::{
+    ends_with_all, ends_with_exactly, ends_with_files_in_order, gzip, log, logs, stall, wake,
+};
 use crate::support::{Place, Running, numbered};
 use std::fs::File;
 use std::io::Write;
@@ -52,7 +54,7 @@ fn three_rotations_while_the_reader_is_stalled_two_of_them_already_gzipped() {
     stall(&running);
     rotate_three_times(&place);
     wake(&running);
-    ends_with_exactly(&place, running, 50);
+    ends_with_files_in_order(&place, running, 50, 10);
 }
 
 #[test]
@@ -63,7 +65,7 @@ fn three_rotations_while_stopped_two_of_them_already_gzipped() {
     place.wait_for_lines(10);
     assert_eq!(running.terminate(), Some(0));
     rotate_three_times(&place);
-    ends_with_exactly(&place, Running::start(&mut logs(&place)), 50);
+    ends_with_files_in_order(&place, Running::start(&mut logs(&place)), 50, 10);
 }
 
 #[test]

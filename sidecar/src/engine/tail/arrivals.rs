@@ -3,7 +3,8 @@
 //! Guarantees: what is a copy of contents that were read is not read again, and what of it was not read is; a rotated file that
 //! nobody has seen is read if it is newer than one that is known; in doubt a file is read, because duplicates are better than loss.
 
-use super::file::{Begin, File, Stage};
+use super::begin::Begin;
+use super::file::{File, Stage};
 use super::memory::{Aside, Claim, Evidence, Origin, evidence};
 use super::siblings::{Age, is_compressed};
 use super::{Chunk, Look, Tail};

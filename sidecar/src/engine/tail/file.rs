@@ -3,9 +3,10 @@
 //! Every read begins a little before the offset, with bytes that are known: contents that were replaced are found whatever their
 //! size. That, and never a name or a time, decides whether reading goes on.
 
+use super::begin::Begin;
 use super::siblings::{Rotated, is_compressed};
 use super::trails::Trails;
-use super::{Chunk, Entry, Look};
+use super::{Chunk, Entry};
 use crate::engine::Tick;
 use crate::engine::checkpoint::{FilePosition, Fingerprint, Identity, Trail};
 use crate::engine::framer::{Frame, FramePosition, Framer, FramerSettings};
@@ -98,17 +99,6 @@ pub(super) struct File {
     pub heir_of: Option<StreamId>,
     /// The file that has taken over the open records of this one, and has not handed them out.
     lent_to: Option<StreamId>,
-}
-
-/// Where reading of a file begins.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Begin {
-    pub at: FramePosition,
-    /// What is settled of it, at most as much as `at`.
-    pub settled: FramePosition,
-    pub fingerprint: Fingerprint,
-    pub trail: Trail,
-    pub skip_nul: bool,
 }
 
 impl File {
@@ -483,31 +473,6 @@ impl File {
         }
         let epoch = self.epoch;
         outlets.mark(self.id, Position::File { epoch, at });
-    }
-}
-
-impl Begin {
-    /// At a position of the checkpoint or of memory.
-    pub(super) fn at(position: &FilePosition) -> Self {
-        Self {
-            at: position.frames(),
-            settled: position.frames(),
-            fingerprint: position.fingerprint,
-            trail: position.trail,
-            skip_nul: false,
-        }
-    }
-
-    /// Behind the last byte.
-    pub(super) fn end(look: &Look<'_>) -> Self {
-        let at = FramePosition::at(look.size, look.head);
-        Self {
-            at,
-            settled: at,
-            fingerprint: Fingerprint::of(look.head),
-            trail: Trail::none(look.size),
-            skip_nul: false,
-        }
     }
 }
 

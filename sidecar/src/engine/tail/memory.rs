@@ -3,7 +3,8 @@
 //! Guarantees: bounded by what a directory holds and by a fixed number of files that are gone. Nothing is believed because of a
 //! name: whoever comes back is compared with what is known of its contents.
 
-use super::file::{Begin, File};
+use super::begin::Begin;
+use super::file::File;
 use super::siblings::Rotated;
 use super::trails::Trails;
 use super::{Entry, Look};

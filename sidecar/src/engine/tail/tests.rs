@@ -1,3 +1,4 @@
+mod counts;
 mod framing;
 
 use super::*;
@@ -34,6 +35,8 @@ struct World {
     tail: Tail,
     outlets: Outlets,
     now: Tick,
+    /// The time of day, which may jump.
+    wall: Nanos,
     next_id: StreamId,
     /// Names of inodes, and their contents, which live on while the file is open.
     names: BTreeMap<String, u64>,
@@ -57,6 +60,7 @@ impl World {
             tail: Tail::new(0, settings, known),
             outlets: Outlets::new(vec![lane], Run::new(&Steps::default(), 0), usize::MAX),
             now: Tick::ZERO,
+            wall: 0,
             next_id: 0,
             names: BTreeMap::new(),
             contents: BTreeMap::new(),
@@ -123,7 +127,11 @@ impl World {
                     .extend(self.tail.listed(self.now, entries, &mut self.next_id));
             }
             Output::Open { file, name, .. } => {
-                let inode = self.names[&name];
+                let Some(&inode) = self.names.get(&name) else {
+                    let error = "no such file".to_owned();
+                    self.reports.extend(self.tail.failed(self.now, file, error));
+                    return;
+                };
                 let contents = &self.contents[&inode];
                 let head = &contents[..contents.len().min(Fingerprint::BYTES_MAX)];
                 let look = Look {
@@ -150,7 +158,7 @@ impl World {
                     size: contents.len() as u64,
                     head,
                     bytes,
-                    wall: 0,
+                    wall: self.wall,
                 };
                 self.reports
                     .extend(self.tail.chunk(self.now, file, &chunk, &mut self.outlets));
@@ -158,6 +166,7 @@ impl World {
             Output::Close { file } => {
                 self.open.remove(&file);
             }
+            Output::Report(report) => self.reports.push(report),
             other => panic!("a tail asks for {other:?}"),
         }
     }
