@@ -3,6 +3,7 @@
 //! It holds no secret, and nothing that depends on a single pod: see [`crate::names::ENV_DIRECTORIES`] for that. Unknown
 //! fields are errors: both sides are ours, so an unknown field is a version skew that must be seen, not ignored.
 
+mod one_of;
 mod pipeline;
 mod sink;
 mod source;
@@ -24,6 +25,7 @@ pub const VERSION: u32 = 1;
 
 /// One resource as the sidecar runs it: an independent pipeline from its sources to its sinks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AgentConfig {
     /// Version of this document's form: [`VERSION`].
@@ -54,6 +56,7 @@ fn default_drain_ms() -> u64 {
 
 /// What one pipeline may use; each has a counter for when it is hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Limits {
     /// Longer records are truncated and marked, in bytes.

@@ -73,6 +73,8 @@ pub fn config_map(shipping: &str) -> String {
 pub const CONFIG_VOLUME: &str = "logship-config";
 /// Volume with checkpoints and rejected records.
 pub const STATE_VOLUME: &str = "logship-state";
+/// Volume with the keys of Secrets that sinks refer to.
+pub const SECRETS_VOLUME: &str = "logship-secrets";
 /// Volume with the sidecar's own API token.
 pub const TOKEN_VOLUME: &str = "logship-token";
 /// Prefix of the volumes made for log directories that lie on no volume yet.
@@ -84,6 +86,19 @@ pub const CONFIG_PATH: &str = "/etc/logship/config";
 pub const STATE_PATH: &str = "/var/lib/logship";
 /// Where [`TOKEN_VOLUME`] is mounted: the path at which every client library looks.
 pub const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// Where [`SECRETS_VOLUME`] is mounted: a folder for each Secret, a file for each of its keys that is referred to.
+pub const SECRETS_PATH: &str = "/etc/logship/secrets";
+
+/// The file in [`SECRETS_VOLUME`] that holds the `key` of `secret`.
+pub fn secret_file(secret: &str, key: &str) -> String {
+    format!("{secret}/{key}")
+}
+
+/// Where the sidecar finds the `key` of `secret`.
+pub fn secret_path(secret: &str, key: &str) -> String {
+    format!("{SECRETS_PATH}/{}", secret_file(secret, key))
+}
 
 /// Where the sidecar sees the volume of the files source `source` of the resource `shipping`.
 pub fn logs_path(shipping: &str, source: &str) -> String {

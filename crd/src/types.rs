@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+/// What [`parse_duration`] takes, as the schema says it.
+pub const DURATION_PATTERN: &str = "^([0-9]+(ms|s|m|h))+$";
+/// What [`parse_size`] takes, as the schema says it.
+pub const SIZE_PATTERN: &str = "^[0-9]+(Ki|Mi|Gi)?$";
+
 /// Why a text is not a duration or a size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {

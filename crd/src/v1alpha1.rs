@@ -3,22 +3,37 @@
 //! A doc comment on a field is what `kubectl explain` prints. What a schema can check is checked by the schema (bounds,
 //! patterns, CEL rules); the rest is checked by the operator, which reports it in the conditions.
 
+mod endpoint;
+mod limits;
+mod pipeline;
 mod sidecar;
 mod sink;
 mod source;
 mod status;
 
+pub use endpoint::{
+    Auth, BasicAuth, BearerAuth, CertificateAuthority, ClientCertificate, Endpoint, SecretKey, Tls,
+};
+pub use limits::LimitsSpec;
+pub use pipeline::{
+    AlertStep, CountStep, ParseFormat, ParseStep, RateLimitStep, RedactStep, RemoveStep, SampleStep, SetStep,
+    SeverityStep, Step, WhenStep,
+};
 pub use sidecar::{
     EmptyDirState, Native, PersistentVolumeClaimState, Position, ResourceRequirements, ServiceAccountPolicy,
     SidecarSpec, State,
 };
-pub use sink::{BatchSpec, Compression, FileSink, HttpSink, Sink, StdoutFormat, StdoutSink};
-pub use source::{ContainerOutputSource, FilesSource, Source, StartAt, VolumeReference};
+pub use sink::{
+    BatchSpec, Compression, ElasticsearchSink, FileSink, Fsync, HttpSink, LokiSink, OtlpProtocol, OtlpSink,
+    RetrySpec, Rotation, Sink, StdoutFormat, StdoutSink, Summary, WhenFull,
+};
+pub use source::{ContainerOutputSource, FilesSource, Framing, Multiline, Source, StartAt, VolumeReference};
 pub use status::{ConditionType, LogShippingStatus, PodCounts, RecentSkip};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Ships the logs of the pods that it selects in its own namespace, without a change to their manifests.
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +57,8 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.pipeline) || self.pipeline.all(step, !has(step.sources) || step.sources.all(name, self.sources.exists(source, source.name == name)))").message("spec.pipeline: sources of a step must be names of spec.sources"))]
+#[x_kube(validation = Rule::new("!has(self.pipeline) || self.pipeline.all(step, !has(step.alert) || step.alert.to.all(name, name == 'stderr' || self.sinks.exists(sink, sink.name == name)))").message("spec.pipeline: alert.to must be stderr or names of spec.sinks"))]
 pub struct LogShippingSpec {
     /// Which pods of this namespace are shipped, by their labels. `{}` selects every pod that opted in (by its own label or
     /// its namespace's). An absent selector is invalid.
@@ -52,10 +69,19 @@ pub struct LogShippingSpec {
     #[x_kube(validation = Rule::new("self.all(s, self.exists_one(t, t.name == s.name))").message("spec.sources: each name must be unique"))]
     pub sources: Vec<Source>,
 
-    /// Where records go; each record goes to every sink.
+    /// What is done to each record, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub pipeline: Vec<Step>,
+
+    /// Where records go; each record goes to every sink whose `when` is true of it.
     #[schemars(length(min = 1, max = 16))]
     #[x_kube(validation = Rule::new("self.all(s, self.exists_one(t, t.name == s.name))").message("spec.sinks: each name must be unique"))]
     pub sinks: Vec<Sink>,
+
+    /// What this resource may use in each pod.
+    #[serde(default)]
+    pub limits: LimitsSpec,
 
     /// The injected container.
     #[serde(default)]
@@ -68,5 +94,11 @@ impl LogShippingSpec {
         self.sources
             .iter()
             .any(|source| source.container_output.is_some())
+    }
+
+    /// The keys of Secrets that its sinks refer to.
+    pub fn secret_keys(&self) -> BTreeSet<SecretKey<'_>> {
+        let endpoints = self.sinks.iter().filter_map(Sink::endpoint);
+        endpoints.flat_map(Endpoint::secret_keys).collect()
     }
 }

@@ -12,6 +12,7 @@ mod patch;
 mod plan;
 mod pod;
 mod resources;
+mod secrets;
 mod selection;
 mod token;
 mod volumes;
@@ -166,6 +167,7 @@ fn decide(input: &Input<'_>, warnings: &mut Vec<String>) -> Result<json_patch::P
     let mut draft = Draft::new(input.pod);
     let logs = logs::share(&mut draft, &plan, &overrides)?;
     let state = volumes::add_config_and_state(&mut draft, &plan)?;
+    secrets::add(&mut draft, &plan)?;
     token::apply(&mut draft, token)?;
     let sidecar = container::build(
         pod,

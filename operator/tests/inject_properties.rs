@@ -127,8 +127,12 @@ fn policy(name: &'static str) -> impl Strategy<Value = Arc<Policy>> {
             json!({"emptyDir": {}}),
         ]),
     );
-    (prop::collection::vec(source, 1..4), sidecar).prop_map(
-        move |(mut sources, (native, account, position, state))| {
+    let auth = option_of([
+        json!({"bearer": {"secretName": "hub", "key": "k"}}),
+        json!({"basic": {"secretName": "hub"}}),
+    ]);
+    (prop::collection::vec(source, 1..4), sidecar, auth).prop_map(
+        move |(mut sources, (native, account, position, state), auth)| {
             for (source, name) in
                 sources
                     .iter_mut()
@@ -140,7 +144,8 @@ fn policy(name: &'static str) -> impl Strategy<Value = Arc<Policy>> {
             if !state.is_null() {
                 sidecar["state"] = state;
             }
-            let spec = json!({"selector": {}, "sources": sources, "sinks": [], "sidecar": sidecar});
+            let spec = json!({"selector": {}, "sources": sources, "sidecar": sidecar,
+                "sinks": [{"name": "hub", "http": {"url": "https://hub", "auth": auth}}]});
             let spec = serde_json::from_value(spec).expect("a spec");
             Arc::new(Policy {
                 name: name.to_owned(),
@@ -271,7 +276,7 @@ proptest! {
             let is_label = name.len() <= 63 && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
             prop_assert!(is_label && !name.starts_with('-') && !name.ends_with('-'), "{name} is a DNS label");
         }
-        let ours = |volume: &&Value| [names::CONFIG_VOLUME, names::STATE_VOLUME, names::TOKEN_VOLUME].iter().any(|name| volume["name"] == *name);
+        let ours = |volume: &&Value| [names::CONFIG_VOLUME, names::STATE_VOLUME, names::TOKEN_VOLUME, names::SECRETS_VOLUME].iter().any(|name| volume["name"] == *name);
         for volume in list(&patched["spec"]["volumes"]).iter().filter(ours) {
             prop_assert!(is_exactly::<Volume>(volume), "{volume}");
         }
@@ -289,7 +294,7 @@ proptest! {
     }
 
     #[test]
-    fn the_application_never_gains_a_token_of_another_account(pod in pod(), policies in policies(), native: bool) {
+    fn the_application_never_gains_a_token_of_another_account_or_a_secret(pod in pod(), policies in policies(), native: bool) {
         let Some(patched) = injected(&pod, &policies, native) else { return Ok(()) };
         let replaced = patched["spec"]["serviceAccountName"] == names::SIDECAR_ACCOUNT;
         let keeps = pod["metadata"]["annotations"][names::KEEP_TOKEN_ANNOTATION] == "true";
@@ -304,6 +309,7 @@ proptest! {
         for container in containers(&patched).filter(|container| container["name"] != names::SIDECAR_CONTAINER) {
             for mount in list(&container["volumeMounts"]) {
                 prop_assert!(mount["name"] != names::TOKEN_VOLUME, "the sidecar's token in the application: {container}");
+                prop_assert!(mount["name"] != names::SECRETS_VOLUME, "a sink's credentials in the application: {container}");
                 prop_assert!(!replaced || keeps || !has_token(&mount["name"]), "a token of the new account: {container}");
             }
         }

@@ -4,11 +4,16 @@
 //! `valgrind --tool=callgrind --callgrind-out-file=/dev/null kernels NAME COUNT`, because the start costs some too.
 
 use logship::pipeline::parse::Parser;
-use logship::record::{Fields, Record};
+use logship::record::{Fields, Labels, Record, Stream, Value};
+use logship::sink::encode::{Elasticsearch, Encode, Gathered, Json, Loki, Otlp};
 use logship_crd::agent_config::{ParseFormat, ParseStep};
+use serde::de::DeserializeOwned;
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::Instant;
+
+/// The usual size of a batch.
+const BATCH_BYTES: usize = 1 << 20;
 
 /// Does its work so many times.
 type Kernel = fn(count: u64);
@@ -21,6 +26,20 @@ const KERNELS: &[(&str, Kernel)] = &[
     ("logfmt", logfmt),
     ("syslog", syslog),
     ("regex", regex),
+    ("loki_encode", |count| encode(&loki(), false, count)),
+    ("loki_encode_fields", |count| encode(&loki(), true, count)),
+    ("loki_request", |count| request(&loki(), count)),
+    ("otlp_encode", |count| encode(&otlp(), false, count)),
+    ("otlp_encode_fields", |count| encode(&otlp(), true, count)),
+    ("otlp_request", |count| request(&otlp(), count)),
+    ("elasticsearch_encode", |count| {
+        encode(&Elasticsearch, false, count);
+    }),
+    ("elasticsearch_encode_fields", |count| {
+        encode(&Elasticsearch, true, count);
+    }),
+    ("json_encode", |count| encode(&Json, false, count)),
+    ("json_encode_fields", |count| encode(&Json, true, count)),
 ];
 
 const NGINX_LINE: &str = r#"203.0.113.42 - - [06/Oct/2016:00:17:09 +0000] "GET /api/v1/items/1234?page=2 HTTP/1.1" 200 5316 "https://shop.example.com/items" "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0""#;
@@ -29,6 +48,9 @@ const CRI_LINE: &str =
     "2016-10-06T00:17:09.669794202Z stdout F The content of the log entry, of about a hundred bytes in all";
 const LOGFMT_LINE: &str = r#"ts=2016-10-06T00:17:09.669794202Z level=info caller=order.go:42 msg="order accepted and sent" order=123456789 amount=59.95 duration=12ms user=anna"#;
 const SYSLOG_LINE: &str = "<134>Oct  6 00:17:09 node-17 haproxy[2841]: 203.0.113.42:51234 [06/Oct/2016:00:17:09.669] front back/web-1 0/0/1/12/13 200 5316";
+
+/// 243 bytes, as the bench has them.
+const ACCESS_LINE: &str = r#"203.0.113.42 - - [06/Oct/2016:00:17:09 +0000] "GET /api/v1/items/1234?page=2&sort=price HTTP/1.1" 200 5316 "https://shop.example.com/items/all" "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0 shop/1.22" 0.004 - 0.003 ms"#;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -110,4 +132,81 @@ fn parse(format: ParseFormat, pattern: Option<&str>, line: &str, count: u64) {
         assert!(!record.parse_failed, "the line has the format");
         room = record.fields.recycle();
     }
+}
+
+fn loki() -> Loki {
+    Loki::new(&sink())
+}
+
+fn otlp() -> Otlp {
+    Otlp::new(&sink())
+}
+
+/// A sink with nothing but its URL.
+fn sink<T: DeserializeOwned>() -> T {
+    serde_json::from_str(r#"{"url":"http://receiver"}"#).expect("a URL is enough")
+}
+
+/// The same record again and again into a batch of the usual size, whose memory is used again.
+fn encode(encoder: &dyn Encode, has_fields: bool, count: u64) {
+    let common = encoder.prepare(&labels());
+    let record = record(has_fields);
+    let mut batch = Vec::with_capacity(BATCH_BYTES + 4096);
+    for _ in 0..count {
+        if batch.len() > BATCH_BYTES {
+            black_box(&mut batch).clear();
+        }
+        encoder.append(black_box(&common), black_box(&record), &mut batch);
+    }
+    black_box(batch);
+}
+
+/// The bodies of requests, for so many records that are encoded already.
+fn request(encoder: &dyn Encode, count: u64) {
+    let common = encoder.prepare(&labels());
+    let record = record(false);
+    let mut gathered = Gathered::default();
+    while gathered.body.len() < BATCH_BYTES {
+        encoder.append(&common, &record, &mut gathered.body);
+        gathered.close_record(&common);
+    }
+    let batch = gathered.seal().expect("it has records");
+    for _ in 0..count.div_ceil(batch.records() as u64) {
+        black_box(encoder.wrap(black_box(&batch)));
+    }
+}
+
+fn labels() -> Labels {
+    let text = |text: &str| Some(text.to_owned());
+    Labels {
+        source: "output".to_owned(),
+        resource: text("shop-logs"),
+        file: None,
+        namespace: text("shop"),
+        pod: text("frontend-6d5f7c9b8-x2x4q"),
+        container: text("frontend"),
+        node: text("node-17"),
+    }
+}
+
+fn record(has_fields: bool) -> Record<'static> {
+    let mut record = Record {
+        stream: Some(Stream::Stdout),
+        ..Record::new(1_475_713_029_669_794_202, ACCESS_LINE.as_bytes())
+    };
+    if has_fields {
+        for (name, value) in [
+            ("client", Value::text("203.0.113.42")),
+            ("method", Value::text("GET")),
+            ("path", Value::text("/api/v1/items/1234")),
+            ("status", Value::Int(200)),
+            ("bytes", Value::Int(5316)),
+            ("duration", Value::Float(0.004)),
+            ("cached", Value::Bool(false)),
+            ("agent", Value::text("Mozilla/5.0 (X11; Linux x86_64; rv:128.0)")),
+        ] {
+            record.fields.set(name, value);
+        }
+    }
+    record
 }

@@ -97,7 +97,8 @@ async fn answer(path: &str, pipelines: &StatusPorts) -> Response<Full<Bytes>> {
     response
 }
 
-async fn collect(pipelines: &StatusPorts) -> Vec<PipelineStatus> {
+/// What the pipelines that still run say of themselves.
+pub(crate) async fn collect(pipelines: &StatusPorts) -> Vec<PipelineStatus> {
     let mut statuses = Vec::new();
     for pipeline in pipelines {
         let (ask, answer) = oneshot::channel();

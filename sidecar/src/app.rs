@@ -5,13 +5,16 @@
 pub mod dead_letters;
 mod load;
 mod pipeline;
+mod screen;
 
 use self::load::Loaded;
 use self::pipeline::Wiring;
 use crate::admin;
 use crate::args::Run;
 use crate::config::{self, Mistakes};
+use crate::driver::Outcome;
 use crate::engine::follow::Drain;
+use crate::engine::status::SinkStatus;
 use crate::io::clock::Clock;
 use crate::io::fs::{StateDirectory, StateError};
 use crate::io::signal::Stop;
@@ -43,6 +46,32 @@ pub enum Error {
     /// There is no runtime.
     #[error("failed to start the runtime")]
     Runtime(#[source] std::io::Error),
+    /// With `--once`: not all of it was read.
+    #[error("pipeline {0:?}: not everything could be read")]
+    Unread(String),
+    /// With `--once`: not all of it was taken.
+    #[error(
+        "pipeline {pipeline:?}: not everything was acknowledged, and nothing more within the drain time; {sinks}"
+    )]
+    Unsent {
+        /// Its name.
+        pipeline: String,
+        /// What the sinks said last.
+        sinks: String,
+    },
+    /// With `--once`: some of it was refused for good.
+    #[error("pipeline {pipeline:?}: {records} records were refused for good; {sinks}")]
+    Refused {
+        /// Its name.
+        pipeline: String,
+        /// How many.
+        records: u64,
+        /// By whom.
+        sinks: String,
+    },
+    /// With `--once`: a signal came before the end.
+    #[error("told to stop before the end")]
+    Interrupted,
     /// A task ended that should not have.
     #[error("the task {0:?} ended unexpectedly")]
     Task(String),
@@ -53,17 +82,20 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Configuration(_) => 64,
-            Self::Read(..) | Self::State(_) => 69,
+            Self::Refused { .. } => 65,
+            Self::Read(..) | Self::State(_) | Self::Unread(_) | Self::Unsent { .. } => 69,
             Self::Write(_) | Self::Signals(_) | Self::Runtime(_) | Self::Task(_) => 70,
+            // As shells say it of SIGINT.
+            Self::Interrupted => 130,
         }
     }
 }
 
 /// What a task of the set was.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Ended {
-    /// A pipeline, which ends when it is drained.
-    Pipeline(String),
+    /// A pipeline, which ends when it is drained, and how.
+    Pipeline(String, Box<Outcome>),
     /// The watch on the other containers, which ends when they have.
     Others,
     /// A task that serves pipelines and ends with them.
@@ -93,7 +125,12 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
     } else {
         Drain::WhatIsThere
     };
-    let (stopping, stopped) = watch::channel(told.then_some(on_signal));
+    let draining = if args.once {
+        Some(Drain::WhatIsThere)
+    } else {
+        told.then_some(on_signal)
+    };
+    let (stopping, stopped) = watch::channel(draining);
     let mut tasks = JoinSet::new();
     let wiring = Wiring {
         clock: Clock::start(),
@@ -101,11 +138,13 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
         api: PodApi::new(&config.pod, &environment, Path::new(TOKEN_PATH)),
         state,
         bundle: config.bundle.clone(),
+        once: args.once,
         stopped,
     };
     let api = wiring.api.clone();
     let ports = wiring.start(&config.pipelines, &mut tasks);
-    spawn_helpers(config.classic.then_some(api), args.admin_port, ports, &mut tasks);
+    let screen = screen::start(&config, &ports, &mut tasks);
+    spawn_helpers(config.classic.then_some(api), args.port(), ports, &mut tasks);
     tracing::info!(
         pipelines = config.pipelines.len(),
         version = env!("CARGO_PKG_VERSION"),
@@ -117,16 +156,68 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
         stopping,
         on_signal,
         told,
+        once: args.once,
+        outcomes: Vec::new(),
     };
-    supervisor.run(&mut stop).await
+    let outcomes = supervisor.run(&mut stop).await?;
+    if let Some(started) = screen {
+        started.sum_up(&outcomes);
+    }
+    if args.once { verdict(&outcomes) } else { Ok(()) }
+}
+
+/// What `--once` ends with.
+fn verdict(outcomes: &[Outcome]) -> Result<(), Error> {
+    for Outcome {
+        drained,
+        unread,
+        status,
+    } in outcomes
+    {
+        let pipeline = || status.name.clone();
+        let refused = status.sinks.iter().map(|sink| sink.rejected).sum();
+        if !drained {
+            let failing =
+                |sink: &SinkStatus| sink.error.as_ref().map(|error| format!("{}: {error}", sink.name));
+            let sinks: Vec<_> = status.sinks.iter().filter_map(failing).collect();
+            return Err(if *unread && sinks.is_empty() {
+                Error::Unread(pipeline())
+            } else {
+                Error::Unsent {
+                    pipeline: pipeline(),
+                    sinks: sinks.join("; "),
+                }
+            });
+        }
+        if refused > 0 {
+            let refusing = status.sinks.iter().filter(|sink| sink.rejected > 0);
+            let sinks: Vec<_> = refusing.map(|sink| sink.name.as_str()).collect();
+            return Err(Error::Refused {
+                pipeline: pipeline(),
+                records: refused,
+                sinks: format!("by {}", sinks.join(", ")),
+            });
+        }
+        if *unread {
+            return Err(Error::Unread(pipeline()));
+        }
+    }
+    Ok(())
 }
 
 /// Serves the administration, and watches the other containers if their API is given.
-fn spawn_helpers(others: Option<PodApi>, port: u16, ports: admin::StatusPorts, tasks: &mut JoinSet<Ended>) {
-    tasks.spawn(async move {
-        admin::run(port, ports).await;
-        Ended::Helper("admin".to_owned())
-    });
+fn spawn_helpers(
+    others: Option<PodApi>,
+    port: Option<u16>,
+    ports: admin::StatusPorts,
+    tasks: &mut JoinSet<Ended>,
+) {
+    if let Some(port) = port {
+        tasks.spawn(async move {
+            admin::run(port, ports).await;
+            Ended::Helper("admin".to_owned())
+        });
+    }
     if let Some(api) = others {
         tasks.spawn(async move {
             wait_for_others(api).await;
@@ -146,17 +237,24 @@ struct Supervisor {
     on_signal: Drain,
     /// A signal has come.
     told: bool,
+    /// The drain was asked for at the start, so a signal breaks it off.
+    once: bool,
+    /// Of those that have ended.
+    outcomes: Vec<Outcome>,
 }
 
 impl Supervisor {
     /// Waits for the end: all pipelines drained, a second signal, or a task that ended although it should not have.
-    async fn run(mut self, stop: &mut Stop) -> Result<(), Error> {
+    async fn run(mut self, stop: &mut Stop) -> Result<Vec<Outcome>, Error> {
         while self.pipelines > 0 {
             tokio::select! {
                 () = stop.asked() => {
+                    if self.once {
+                        return Err(Error::Interrupted);
+                    }
                     if std::mem::replace(&mut self.told, true) {
                         tracing::warn!("told to stop twice, ending at once");
-                        return Ok(());
+                        return Ok(self.outcomes);
                     }
                     tracing::info!("told to stop, sending what is left");
                     self.stopping.send_modify(|how| { how.get_or_insert(self.on_signal); });
@@ -164,7 +262,7 @@ impl Supervisor {
                 Some(ended) = self.tasks.join_next() => self.ended(ended)?,
             }
         }
-        Ok(())
+        Ok(self.outcomes)
     }
 
     fn ended(&mut self, ended: Result<Ended, JoinError>) -> Result<(), Error> {
@@ -174,10 +272,13 @@ impl Supervisor {
                 tracing::info!("the other containers have ended, sending what is left");
                 self.stopping.send_replace(Some(Drain::WhatIsThere));
             }
-            Ok(Ended::Pipeline(_)) if is_stopping => self.pipelines -= 1,
+            Ok(Ended::Pipeline(_, outcome)) if is_stopping => {
+                self.pipelines -= 1;
+                self.outcomes.push(*outcome);
+            }
             // What serves a pipeline ends after it.
             Ok(Ended::Helper(_)) if is_stopping => {}
-            Ok(Ended::Pipeline(name) | Ended::Helper(name)) => return Err(Error::Task(name)),
+            Ok(Ended::Pipeline(name, _) | Ended::Helper(name)) => return Err(Error::Task(name)),
             Err(error) => return Err(Error::Task(error.to_string())),
         }
         Ok(())

@@ -47,15 +47,31 @@ pub struct DeadLetters {
 /// Where `run` finds and keeps things.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Run {
+    /// One document (YAML or JSON), whose paths are what they say. Nothing is kept without --state-dir, and there is no
+    /// administration without --admin-port.
+    #[arg(long, conflicts_with = "config_dir")]
+    pub config: Option<PathBuf>,
     /// Directory with one document for each resource.
     #[arg(long, default_value = names::CONFIG_PATH)]
     pub config_dir: PathBuf,
-    /// Directory for checkpoints when there are documents.
-    #[arg(long, default_value = names::STATE_PATH)]
-    pub state_dir: PathBuf,
-    /// Port of /healthz, /metrics and /status.
-    #[arg(long, default_value_t = names::SIDECAR_ADMIN_PORT)]
-    pub admin_port: u16,
+    /// Directory for checkpoints when there are documents; in a pod the volume that is mounted for it.
+    #[arg(long)]
+    pub state_dir: Option<PathBuf>,
+    /// Port of /healthz, /metrics and /status; in a pod the usual one.
+    #[arg(long)]
+    pub admin_port: Option<u16>,
+    /// Read what is there to its end and exit: 0 when everything was acknowledged, 65 when a sink refused records for good, 69 when
+    /// something could not be read or a sink made no progress for the drain time.
+    #[arg(long)]
+    pub once: bool,
+}
+
+impl Run {
+    /// Where the administration listens, if it does.
+    pub fn port(&self) -> Option<u16> {
+        let usual = self.config.is_none().then_some(names::SIDECAR_ADMIN_PORT);
+        self.admin_port.or(usual)
+    }
 }
 
 impl Args {
@@ -63,9 +79,11 @@ impl Args {
     pub fn into_command(self) -> Command {
         self.command.unwrap_or_else(|| {
             Command::Run(Run {
+                config: None,
                 config_dir: names::CONFIG_PATH.into(),
-                state_dir: names::STATE_PATH.into(),
-                admin_port: names::SIDECAR_ADMIN_PORT,
+                state_dir: None,
+                admin_port: None,
+                once: false,
             })
         })
     }

@@ -4,15 +4,19 @@
 //! comes out needs no further check.
 
 mod document;
+mod document_text;
 mod environment;
+mod field;
 mod multiline;
+mod strict;
 
-pub use self::document::{check_document, from_documents};
+pub use self::document::{check_document, from_document, from_documents};
 pub use self::environment::from_environment;
 pub(crate) use self::environment::{is_classic, pod};
 
 use crate::engine::batch::LaneSettings;
 use crate::pipeline::Steps;
+pub(crate) use crate::pipeline::when::Position;
 use crate::sink::compress::Codec;
 use crate::sink::encode::{Encode, Json, Text};
 use logship_crd::agent_config::{Format, Framing, Fsync, Rotation, StartAt};
@@ -151,6 +155,8 @@ pub enum Boundary {
 pub struct Sink {
     /// Unique in its pipeline.
     pub name: String,
+    /// It gets a line of counts at this interval instead of the records.
+    pub summary: Option<Duration>,
     /// How its records are encoded and gathered.
     pub lane: LaneSettings,
     /// What kind, with its settings.
@@ -270,20 +276,20 @@ pub enum Mistake {
         value: String,
         /// Why not.
         problem: String,
+        /// Where in the value, if that is known.
+        at: Option<Position>,
         /// What it should be.
         remedy: &'static str,
     },
-    /// A document is not what the operator writes.
-    #[error("{document}: {problem} at line {line} column {column}")]
-    Malformed {
+    /// A document has something that it cannot have.
+    #[error("{document}:{line}:{column}: {problem}", line = .at.line, column = .at.column)]
+    Document {
         /// Name of the document.
         document: String,
-        /// Why not.
+        /// Where it has it.
+        at: Position,
+        /// The field, why not, and what it should be.
         problem: String,
-        /// From 1.
-        line: usize,
-        /// From 1.
-        column: usize,
     },
 }
 
@@ -314,8 +320,10 @@ fn expression(
             .lines()
             .last()
             .unwrap_or_default()
+            .trim_start_matches("error: ")
             .trim()
             .to_owned(),
+        at: None,
         remedy,
     };
     compiled.map_err(|error| mistakes.push(mistake(error))).ok()

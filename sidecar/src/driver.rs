@@ -9,6 +9,7 @@ use crate::engine::{Engine, Input, Output};
 use crate::io::clock;
 use crate::io::clock::Clock;
 use crate::io::fs::{StateDirectory, append_bounded, replace};
+use crate::io::terminal;
 use crate::sink::Numbered;
 use crate::sink::dead_letter::DeadLetter;
 use crate::sink::encode::Encode;
@@ -52,10 +53,23 @@ pub struct Driver {
     pub said: Said,
 }
 
+/// How a pipeline ended.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Everything was sent, or given up for good; otherwise the drain time was over.
+    pub drained: bool,
+    /// A file or a directory could not be read.
+    pub unread: bool,
+    /// At the end.
+    pub status: PipelineStatus,
+}
+
 /// Troubles that were said and are not over.
 #[derive(Debug, Default)]
 pub struct Said {
     save_fails: bool,
+    /// A file or a directory could not be read.
+    unread: bool,
     /// Sinks whose refused records are dropped.
     drops: BTreeSet<usize>,
 }
@@ -77,7 +91,7 @@ pub type Verdicts = futures::stream::BoxStream<'static, (usize, BatchId, Verdict
 
 impl Driver {
     /// Runs until the pipeline is drained.
-    pub async fn run(mut self) {
+    pub async fn run(mut self) -> Outcome {
         if self.stop.borrow().is_some() {
             // Told to stop before we began.
             self.stop.mark_changed();
@@ -85,7 +99,12 @@ impl Driver {
         loop {
             while let Some(output) = self.engine.poll(self.clock.now()) {
                 if let Output::Finished { drained } = output {
-                    return self.say_finished(drained);
+                    self.say_finished(drained);
+                    return Outcome {
+                        drained,
+                        unread: self.said.unread,
+                        status: self.status(),
+                    };
                 }
                 self.perform(output);
             }
@@ -181,11 +200,15 @@ impl Driver {
         let path = state.checkpoint(&self.name);
         let saved = replace(&path, document);
         let said = std::mem::replace(&mut self.said.save_fails, saved.is_err());
-        if let Err(error) = saved {
-            if !said {
-                tracing::warn!(pipeline = self.name, %error, "the checkpoint cannot be written, trying again");
+        match saved {
+            Ok(()) if said => tracing::info!(pipeline = self.name, "the checkpoint is written again"),
+            Ok(()) => {}
+            Err(error) => {
+                if !said {
+                    tracing::warn!(pipeline = self.name, %error, "the checkpoint cannot be written, trying again");
+                }
+                self.engine.handle(self.clock.now(), Input::SaveFailed);
             }
-            self.engine.handle(self.clock.now(), Input::SaveFailed);
         }
     }
 
@@ -219,7 +242,8 @@ impl Driver {
         status
     }
 
-    fn say(&self, report: &Report) {
+    fn say(&mut self, report: &Report) {
+        self.said.unread |= report.is_unread();
         if report.is_warning() {
             tracing::warn!(pipeline = self.name, "{report}");
         } else {
@@ -242,7 +266,7 @@ impl Driver {
 /// If nobody takes it, nobody can be told.
 fn alert(mut line: Vec<u8>) {
     line.push(b'\n');
-    let _ = std::io::stderr().lock().write_all(&line);
+    let _ = terminal::Stderr.write_all(&line);
 }
 
 #[cfg(test)]
@@ -271,6 +295,7 @@ mod tests {
             pod: &Pod::default(),
             checkpoint: None,
             persistent: false,
+            once: false,
             seed: 1,
         };
         let (_stopping, stop) = watch::channel(Some(Drain::WhatIsThere));

@@ -16,6 +16,7 @@ pub mod report;
 pub mod resume;
 pub mod retry;
 pub mod status;
+pub mod summary;
 pub mod tail;
 
 use self::batch::{BatchId, Lane, Rejected};
@@ -81,6 +82,18 @@ pub enum Input<'a> {
     Drain(Drain),
 }
 
+impl Input<'_> {
+    /// Whether something was read, or taken by a sink.
+    fn is_progress(&self) -> bool {
+        match self {
+            Self::Opened { .. } | Self::Answer { .. } => true,
+            Self::Chunk { chunk, .. } => !chunk.bytes.is_empty(),
+            Self::Settled { verdict, .. } => !matches!(verdict, Verdict::Retry { .. }),
+            _ => false,
+        }
+    }
+}
+
 /// What the shell should do.
 #[derive(Debug)]
 pub enum Output {
@@ -131,12 +144,16 @@ pub struct OutputStream {
 
 #[derive(Debug)]
 struct FileSource {
+    /// Among all sources.
+    number: usize,
     name: String,
     tail: Tail,
 }
 
 #[derive(Debug)]
 struct OutputSource {
+    /// Among all sources.
+    number: usize,
     name: String,
     container: Option<String>,
     follow: Follow,
@@ -157,12 +174,15 @@ pub struct Engine {
     record_bytes_max: usize,
     /// Files of one source that are open at once.
     open_files_max: usize,
+    persistent: bool,
     /// Whether positions changed since the last save; none: nothing is ever saved.
     unsaved: Option<bool>,
     next_save: Tick,
     drain_time: Duration,
     drain: Option<Drain>,
     drain_until: Option<Tick>,
+    /// It drains from the start, and its drain time begins anew with each progress: what takes long is not what hangs.
+    once: bool,
     /// When files are read for the last time, although the containers may not have ended.
     last_look: Option<Tick>,
     finished: bool,
@@ -177,6 +197,8 @@ pub struct Start<'a> {
     pub checkpoint: Option<Checkpoint>,
     /// Whether checkpoints are written.
     pub persistent: bool,
+    /// Read what is there, then finish.
+    pub once: bool,
     /// Of the random numbers in the waiting times.
     pub seed: u64,
 }
@@ -188,6 +210,7 @@ impl Engine {
             pod,
             checkpoint,
             persistent,
+            once,
             seed,
         } = start;
         let lanes = pipeline.sinks.iter().map(|sink| Lane::new(sink.lane.clone()));
@@ -207,14 +230,26 @@ impl Engine {
             random: fastrand::Rng::with_seed(seed),
             record_bytes_max: pipeline.record_bytes_max,
             open_files_max: pipeline.open_files_of_each_source(),
+            persistent,
             unsaved: persistent.then_some(false),
             next_save: Tick::ZERO,
             drain_time: pipeline.drain,
             drain: None,
             drain_until: None,
+            once,
             last_look: None,
             finished: false,
         };
+        for (number, sink) in pipeline.sinks.iter().enumerate() {
+            if let Some(interval) = sink.summary {
+                let known = checkpoint
+                    .as_ref()
+                    .and_then(|known| known.summaries.get(&sink.name));
+                engine
+                    .outlets
+                    .summarise_sink(number, interval, known.cloned().unwrap_or_default());
+            }
+        }
         for (number, source) in pipeline.sources.iter().enumerate() {
             let labels = Labels {
                 source: source.name.clone(),
@@ -246,6 +281,9 @@ impl Engine {
 
     /// Takes an observation.
     pub fn handle(&mut self, now: Tick, input: Input<'_>) {
+        if self.once && input.is_progress() {
+            self.drain_until = self.drain_until.map(|_| now + self.drain_time);
+        }
         match input {
             Input::Listed { source, listing } => self.listed(now, source, listing),
             Input::Opened { file, look } => {
@@ -313,6 +351,7 @@ impl Engine {
         if self.last_look.is_some_and(|at| at <= now) {
             self.drain_files(now);
         }
+        self.outlets.summarise(now, false);
         let output = self
             .todo
             .pop_front()
@@ -336,10 +375,12 @@ impl Engine {
         let streams = self.streams.iter().filter_map(|source| source.follow.deadline());
         let lanes = self.outlets.lanes.iter().filter_map(Lane::deadline);
         let save = (self.unsaved == Some(true)).then_some(self.next_save);
+        let summaries = self.outlets.deadline();
         files
             .chain(streams)
             .chain(lanes)
             .chain(save)
+            .chain(summaries)
             .chain(self.last_look)
             .chain(self.drain_until)
             .min()
@@ -368,10 +409,14 @@ impl Engine {
                     }),
                     open_files_max: self.open_files_max,
                     // The files of a node outlive us, those of a pod may not.
-                    keep_open_records: self.unsaved.is_some() && files.framing != Framing::Lines,
+                    keep_open_records: !self.once
+                        && self.unsaved.is_some()
+                        && files.framing != Framing::Lines,
                 };
+                let number = settings.context.source;
                 let tail = Tail::new(self.files.len(), settings, known);
                 self.files.push(FileSource {
+                    number,
                     name: name.to_owned(),
                     tail,
                 });
@@ -390,6 +435,7 @@ impl Engine {
                         known.filter(|(name, _)| container.as_ref().is_none_or(|wanted| wanted == name));
                     let follow = Follow::new(self.next_id, context.clone(), known.collect());
                     self.streams.push(OutputSource {
+                        number: context.source,
                         name: name.to_owned(),
                         container,
                         follow,
@@ -441,7 +487,9 @@ impl Engine {
         }
         self.drain = Some(how);
         let until = *self.drain_until.get_or_insert(now + self.drain_time);
-        self.outlets.lanes.iter_mut().for_each(|lane| lane.hurry(until));
+        if !self.once {
+            self.outlets.lanes.iter_mut().for_each(|lane| lane.hurry(until));
+        }
         self.streams
             .iter_mut()
             .for_each(|source| source.follow.drain(now, how));
@@ -491,6 +539,10 @@ impl Engine {
         if !drained && now < until {
             return None;
         }
+        if drained && !self.persistent && self.outlets.summarise(now, true) {
+            // Nobody would go on counting.
+            return self.next_send(now);
+        }
         if self.unsaved == Some(true) {
             // Once: a full volume must not keep the process.
             self.unsaved = None;
@@ -501,6 +553,9 @@ impl Engine {
     }
 
     fn take_positions(&mut self) {
+        if self.outlets.summary_acknowledged() {
+            self.unsaved = self.unsaved.map(|_| true);
+        }
         while let Some((stream, position)) = self.outlets.reached() {
             self.unsaved = self.unsaved.map(|_| true);
             if let Some(source) = self
@@ -519,7 +574,7 @@ impl Engine {
 
     fn checkpoint(&self) -> Checkpoint {
         let mut checkpoint = Checkpoint::empty(&self.name);
-        for FileSource { name, tail } in &self.files {
+        for FileSource { name, tail, .. } in &self.files {
             if let Some(positions) = tail.positions() {
                 checkpoint.files.insert(name.clone(), positions);
             }
@@ -530,6 +585,9 @@ impl Engine {
                 .entry(name.clone())
                 .or_default()
                 .extend(follow.positions());
+        }
+        for (sink, counts) in self.outlets.summaries() {
+            checkpoint.summaries.insert(self.sink_names[sink].clone(), counts);
         }
         checkpoint
     }

@@ -5,3 +5,4 @@ pub mod fs;
 pub mod net;
 pub mod secret;
 pub mod signal;
+pub mod terminal;

@@ -7,6 +7,7 @@ pub mod admin;
 pub mod app;
 pub mod args;
 pub mod config;
+pub mod display;
 pub mod driver;
 pub mod engine;
 pub mod io;

@@ -3,6 +3,8 @@
 use clap::Parser;
 use logship::app;
 use logship::args::{Args, Command};
+use logship::io::terminal;
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -15,12 +17,7 @@ fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
         }
     };
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_target(false)
-        .with_writer(std::io::stderr)
-        .init();
+    start_log();
     let result = match command {
         Command::Check { file } => return check(&file),
         Command::Run(args) => run(args),
@@ -34,6 +31,19 @@ fn main() -> ExitCode {
                 .for_each(|line| tracing::error!("{line}"));
             ExitCode::from(error.exit_code())
         }
+    }
+}
+
+/// JSON for machines, short lines for a terminal.
+fn start_log() {
+    let lines = tracing_subscriber::fmt()
+        .with_target(false)
+        .with_ansi(false)
+        .with_writer(|| terminal::Stderr);
+    if std::io::stderr().is_terminal() {
+        lines.compact().without_time().init();
+    } else {
+        lines.json().flatten_event(true).init();
     }
 }
 

@@ -1,12 +1,15 @@
-//! The text of `/metrics`. Pure. No label comes from anything but our own fixed words, so totals are over all pipelines.
+//! The text of `/metrics`. Pure. No label of our own metrics comes from anything but our own fixed words, so totals are over all
+//! pipelines; metrics of `count` steps have the names and labels that the document gives them.
 
 use crate::engine::status::PipelineStatus;
+use crate::pipeline::StepCounts;
+use crate::pipeline::count::Metric;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// The metrics of these pipelines, in Prometheus' text format.
 pub fn render(pipelines: &[PipelineStatus]) -> String {
     let sinks = || pipelines.iter().flat_map(|pipeline| &pipeline.sinks);
-    let files = || pipelines.iter().flat_map(|pipeline| &pipeline.files);
     let families = [
         (
             "logship_records_total",
@@ -50,6 +53,29 @@ pub fn render(pipelines: &[PipelineStatus]) -> String {
             "Records dropped because a sink with whenFull: Drop took none.",
             sinks().map(|sink| sink.dropped).sum(),
         ),
+        (
+            "logship_failing_sinks",
+            "gauge",
+            "Sinks whose last attempt failed.",
+            sinks().filter(|sink| sink.error.is_some()).count() as u64,
+        ),
+    ];
+    let mut text = String::new();
+    for (name, kind, help, value) in families.into_iter().chain(of_files(pipelines)) {
+        family(name, kind, help, &mut text);
+        sample(name, &[], value, &mut text);
+    }
+    steps(pipelines, &mut text);
+    counts(pipelines, &mut text);
+    text
+}
+
+/// Name, kind, help and value.
+type Family = (&'static str, &'static str, &'static str, u64);
+
+fn of_files(pipelines: &[PipelineStatus]) -> [Family; 9] {
+    let files = || pipelines.iter().flat_map(|pipeline| &pipeline.files);
+    [
         (
             "logship_malformed_lines_total",
             "counter",
@@ -104,23 +130,85 @@ pub fn render(pipelines: &[PipelineStatus]) -> String {
             "Bytes of files not read yet.",
             files().map(|source| source.lag_bytes).sum(),
         ),
+    ]
+}
+
+/// Labels and their value.
+type Samples = BTreeMap<Vec<(String, String)>, u64>;
+
+fn steps(pipelines: &[PipelineStatus], text: &mut String) {
+    let (mut affected, mut undefined) = (BTreeMap::new(), BTreeMap::new());
+    for step in pipelines.iter().flat_map(|pipeline| &pipeline.steps) {
+        let StepCounts {
+            kind,
+            affected: affects,
+            undefined: fails,
+        } = *step;
+        *affected.entry(kind).or_insert(0) += affects;
+        *undefined.entry(kind).or_insert(0) += fails;
+    }
+    let families: [(_, _, &BTreeMap<&str, u64>); 2] = [
         (
-            "logship_failing_sinks",
-            "gauge",
-            "Sinks whose last attempt failed.",
-            sinks().filter(|sink| sink.error.is_some()).count() as u64,
+            "logship_step_records_total",
+            "Records that steps could not parse, dropped, sampled away, told of, counted or changed.",
+            &affected,
+        ),
+        (
+            "logship_step_undefined_total",
+            "Records for which a condition or an expression of a step had no value.",
+            &undefined,
         ),
     ];
-    families.iter().fold(
-        String::new(),
-        |mut text, (name, kind, help, value): &(_, _, _, u64)| {
-            let _ = write!(
-                text,
-                "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n"
-            );
-            text
-        },
-    )
+    for (name, help, values) in families {
+        if !values.is_empty() {
+            family(name, "counter", help, text);
+        }
+        for (kind, value) in values {
+            sample(name, &[("step".to_owned(), (*kind).to_owned())], *value, text);
+        }
+    }
+}
+
+/// Pipelines that count under one name and the same labels count together.
+fn counts(pipelines: &[PipelineStatus], text: &mut String) {
+    let mut metrics: BTreeMap<&str, Samples> = BTreeMap::new();
+    for metric in pipelines.iter().flat_map(|pipeline| &pipeline.counts) {
+        let Metric { name, labels, value } = metric;
+        *metrics
+            .entry(name)
+            .or_default()
+            .entry(labels.clone())
+            .or_insert(0) += value;
+    }
+    for (name, samples) in metrics {
+        family(
+            name,
+            "counter",
+            "Records that a count step of this name counted.",
+            text,
+        );
+        for (labels, value) in samples {
+            sample(name, &labels, value, text);
+        }
+    }
+}
+
+// Writing to a string cannot fail.
+
+fn family(name: &str, kind: &str, help: &str, text: &mut String) {
+    let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+}
+
+fn sample(name: &str, labels: &[(String, String)], value: u64, text: &mut String) {
+    text.push_str(name);
+    for (index, (label, value)) in labels.iter().enumerate() {
+        let value = value
+            .replace('\\', "\\\\")
+            .replace('"', "\\\"")
+            .replace('\n', "\\n");
+        let _ = write!(text, "{}{label}=\"{value}\"", if index == 0 { '{' } else { ',' });
+    }
+    let _ = writeln!(text, "{} {value}", if labels.is_empty() { "" } else { "}" });
 }
 
 #[cfg(test)]
@@ -132,5 +220,76 @@ mod tests {
         let text = render(&[]);
         assert!(text.starts_with("# HELP logship_records_total Records read.\n# TYPE logship_records_total counter\nlogship_records_total 0\n"));
         assert_eq!(text.lines().count() % 3, 0);
+    }
+
+    fn pipeline(steps: Vec<StepCounts>, counts: Vec<Metric>) -> PipelineStatus {
+        PipelineStatus {
+            name: "shop".to_owned(),
+            generation: 1,
+            records: 0,
+            files: Vec::new(),
+            containers: Vec::new(),
+            steps,
+            counts,
+            sinks: Vec::new(),
+        }
+    }
+
+    fn metric(labels: &[(&str, &str)], value: u64) -> Metric {
+        let labels = labels
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Metric {
+            name: "errors_total".to_owned(),
+            labels: labels.collect(),
+            value,
+        }
+    }
+
+    #[test]
+    fn steps_are_summed_by_their_kind() {
+        let step = |kind, affected| StepCounts {
+            kind,
+            affected,
+            undefined: 1,
+        };
+        let text = render(&[
+            pipeline(vec![step("drop", 2), step("parse", 3)], Vec::new()),
+            pipeline(vec![step("drop", 5)], Vec::new()),
+        ]);
+        for expected in [
+            "# TYPE logship_step_records_total counter\n",
+            "logship_step_records_total{step=\"drop\"} 7\n",
+            "logship_step_records_total{step=\"parse\"} 3\n",
+            "logship_step_undefined_total{step=\"drop\"} 2\n",
+        ] {
+            assert!(text.contains(expected), "{expected}: {text}");
+        }
+    }
+
+    #[test]
+    fn counts_have_their_own_names_and_escaped_labels() {
+        let odd = [("path", "a\"b\\c\nd"), ("status", "500")];
+        let text = render(&[
+            pipeline(
+                Vec::new(),
+                vec![metric(&odd, 2), metric(&[("path", "x"), ("status", "1")], 1)],
+            ),
+            pipeline(Vec::new(), vec![metric(&odd, 3)]),
+        ]);
+        let expected = "# HELP errors_total Records that a count step of this name counted.\n\
+            # TYPE errors_total counter\n\
+            errors_total{path=\"a\\\"b\\\\c\\nd\",status=\"500\"} 5\n\
+            errors_total{path=\"x\",status=\"1\"} 1\n";
+        assert!(text.ends_with(expected), "{text}");
+    }
+
+    #[test]
+    fn count_without_labels_is_one_line() {
+        let text = render(&[pipeline(Vec::new(), vec![metric(&[], 4)])]);
+        assert!(
+            text.ends_with("# TYPE errors_total counter\nerrors_total 4\n"),
+            "{text}"
+        );
     }
 }

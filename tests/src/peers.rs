@@ -1,6 +1,6 @@
 //! Peers of the tests. Real servers that we did not write, each a process on loopback that ends with its handle: [`collector`],
-//! [`loki`], [`opensearch`], [`rsyslog`]. And what a test serves or drives itself: the client that sends real requests, and the HTTP sink that
-//! counts.
+//! [`loki`], [`opensearch`], [`rsyslog`]; our own sidecar as such a process: [`shipper`]. And what a test serves or drives itself: the
+//! client that sends real requests, and the HTTP sink that counts.
 
 pub mod client;
 pub mod collector;
@@ -8,6 +8,7 @@ pub mod loki;
 pub mod opensearch;
 pub mod process;
 pub mod rsyslog;
+pub mod shipper;
 
 pub use client::get;
 

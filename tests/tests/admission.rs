@@ -246,3 +246,55 @@ async fn with_bind_the_pods_own_account_reads_the_log() -> anyhow::Result<()> {
     );
     Ok(())
 }
+
+/// What `logship check` can be asked about only if it can read it.
+const READABLE: &str = r#"{"version":1,"name":"a","sources":[{"name":"a","containerOutput":{}}],"sinks":[{"name":"a","stdout":{}}]}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sidecar_alone_can_read_the_keys_of_secrets_that_sinks_refer_to() -> anyhow::Result<()> {
+    release::ensure_installed().await?;
+    let namespace = Namespace::enabled("secrets").await?;
+    namespace
+        .apply(&format!(
+            "{{apiVersion: v1, kind: Secret, metadata: {{name: hub}}, stringData: {{token: '{READABLE}', other: x}}}}"
+        ))
+        .await?;
+    let spec = "  selector: {}
+  sources: [{name: output, containerOutput: {}}]
+  sinks:
+  - {name: hub, http: {url: 'http://hub.invalid', auth: {bearer: {secretName: hub}}}}
+  - {name: later, http: {url: 'http://hub.invalid', auth: {basic: {secretName: not-there-yet}}}}
+";
+    namespace.ship("all", spec).await?;
+    for (name, context) in [("alone", "{}"), ("group", "{fsGroup: 2000}")] {
+        let pod = pod(name, None).replace("spec:\n", &format!("spec:\n  securityContext: {context}\n"));
+        namespace.apply(&pod).await?;
+        wait_for(&format!("{name} is ready"), PATIENCE, async || {
+            let pod = namespace.api::<Pod>().get(name).await?;
+            Ok(if is_ready(&pod) && is_injected(&pod) {
+                Look::Done(())
+            } else {
+                Look::NotYet(pod.status)
+            })
+        })
+        .await?;
+        let secrets = "/etc/logship/secrets";
+        let checked = |key: &str| format!("{secrets}/hub/{key}");
+        let check = async |key: &str| {
+            let file = checked(key);
+            let arguments = ["exec", name, "-c", "logship", "--", "/logship", "check", &file];
+            namespace.kubectl(&arguments).await
+        };
+        let token = check("token").await?;
+        assert!(token.success, "{name}: {}", token.text);
+        assert!(
+            !check("other").await?.success,
+            "{name}: a key that no sink refers to"
+        );
+        let listed = namespace
+            .kubectl(&["exec", name, "-c", "app", "--", "ls", secrets])
+            .await?;
+        assert!(!listed.success, "{name}: the application sees {}", listed.text);
+    }
+    Ok(())
+}

@@ -221,6 +221,12 @@ async fn the_samples_are_accepted_and_valid() -> anyhow::Result<()> {
     for (name, sample) in [
         ("nginx-files", include_str!("../../config/samples/files.yaml")),
         ("everything", include_str!("../../config/samples/output.yaml")),
+        ("nginx-loki", include_str!("../../config/samples/loki.yaml")),
+        ("collector-otlp", include_str!("../../config/samples/otlp.yaml")),
+        (
+            "java-elasticsearch",
+            include_str!("../../config/samples/elasticsearch.yaml"),
+        ),
     ] {
         namespace.apply(sample).await?;
         namespace

@@ -1,11 +1,13 @@
 //! Steps of the document's pipeline.
 
+use super::one_of::one_of;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// One step. Steps are run in order on each record of the sources that they name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", try_from = "StepDocument")]
 pub struct Step {
     /// Names of sources; empty: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -17,6 +19,7 @@ pub struct Step {
 
 /// Kinds of steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum StepKind {
     /// Extracts fields from the body. A record that does not have the format is kept, marked and counted.
@@ -43,8 +46,41 @@ pub enum StepKind {
     Count(CountStep),
 }
 
+one_of! {
+    /// A step as it is read: a kind stands beside the sources, and anything else is a mistake.
+    StepDocument => Step {
+        /// Names of sources; empty: all.
+        #[serde(default)]
+        sources: Vec<String>,
+    } StepKind {
+        /// Extracts fields from the body. A record that does not have the format is kept, marked and counted.
+        parse: Parse(ParseStep),
+        /// Finds out how bad the record is.
+        severity: Severity(SeverityStep),
+        /// Replaces what an expression finds, in the body and in texts of fields.
+        redact: Redact(RedactStep),
+        /// Drops the records for which the expression is true.
+        drop: Drop(WhenStep),
+        /// Drops the records for which the expression is not true.
+        keep: Keep(WhenStep),
+        /// Keeps a share of the records.
+        sample: Sample(SampleStep),
+        /// Keeps at most so many records a second.
+        rate_limit: RateLimit(RateLimitStep),
+        /// Sets fields.
+        set: Set(SetStep),
+        /// Removes fields.
+        remove: Remove(FieldsStep),
+        /// Tells somebody of a record.
+        alert: Alert(AlertStep),
+        /// Counts records into a metric.
+        count: Count(CountStep),
+    }
+}
+
 /// Extracts fields from the body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ParseStep {
     /// What the body should be.
@@ -56,6 +92,7 @@ pub struct ParseStep {
 
 /// What a body can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum ParseFormat {
     /// One JSON object; its members become fields.
@@ -76,6 +113,7 @@ pub enum ParseFormat {
 
 /// Finds out how bad a record is: by a level field, an HTTP status, or the first word of the body that is a level.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SeverityStep {
     /// The field that holds the level; none: the usual names.
@@ -85,6 +123,7 @@ pub struct SeverityStep {
 
 /// Replaces what an expression finds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RedactStep {
     /// Regular expression.
@@ -99,6 +138,7 @@ pub struct RedactStep {
 
 /// A condition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WhenStep {
     /// CEL over the record.
@@ -107,6 +147,7 @@ pub struct WhenStep {
 
 /// Keeps a share of the records.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SampleStep {
     /// The share, 0 to 1.
@@ -118,6 +159,7 @@ pub struct SampleStep {
 
 /// Keeps at most so many records a second.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RateLimitStep {
     /// Records a second.
@@ -132,6 +174,7 @@ pub struct RateLimitStep {
 
 /// Sets fields to texts, numbers or truth values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SetStep {
     /// Values by name of the field. A text that begins with `=` is CEL.
@@ -143,6 +186,7 @@ pub struct SetStep {
 
 /// Names of fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FieldsStep {
     /// Names of fields.
@@ -151,6 +195,7 @@ pub struct FieldsStep {
 
 /// Tells somebody of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AlertStep {
     /// Name of the alert.
@@ -168,6 +213,7 @@ fn stderr() -> Vec<AlertTarget> {
 
 /// Whom an alert goes to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum AlertTarget {
     /// Our standard error.
@@ -179,6 +225,7 @@ pub enum AlertTarget {
 
 /// Counts records into a metric.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CountStep {
     /// Name of the counter at `/metrics`.

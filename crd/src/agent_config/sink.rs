@@ -1,11 +1,13 @@
 //! Sinks of the document.
 
+use super::one_of::one_of;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A named sink.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", try_from = "SinkDocument")]
 pub struct Sink {
     /// Unique among the sinks of the resource.
     pub name: String,
@@ -28,6 +30,7 @@ pub struct Sink {
 
 /// When a batch is sent: when either bound is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Batch {
     /// Bytes of encoded records, before compression.
@@ -50,6 +53,7 @@ impl Default for Batch {
 
 /// How long failures are repeated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Retry {
     /// Milliseconds after which a batch that cannot be sent is given up to the dead-letter file; 0: never.
@@ -58,6 +62,7 @@ pub struct Retry {
 
 /// What happens to records while a sink takes none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum WhenFull {
     /// Reading stops until it does: nothing is lost while the files are there.
     #[default]
@@ -68,6 +73,7 @@ pub enum WhenFull {
 
 /// Kinds of sinks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum SinkKind {
     /// Standard output of the sidecar.
@@ -84,8 +90,42 @@ pub enum SinkKind {
     Elasticsearch(ElasticsearchSink),
 }
 
+one_of! {
+    /// A sink as it is read: a kind stands beside the settings that all kinds have, and anything else is a mistake.
+    SinkDocument => Sink {
+        /// Unique among the sinks of the resource.
+        name: String,
+        /// CEL: the records that this sink gets; none: all.
+        #[serde(default)]
+        when: Option<String>,
+        /// How records are gathered before they are sent.
+        #[serde(default)]
+        batch: Batch,
+        /// How long failures are repeated.
+        #[serde(default)]
+        retry: Retry,
+        /// What happens to records while the sink takes none.
+        #[serde(default)]
+        when_full: WhenFull,
+    } SinkKind {
+        /// Standard output of the sidecar.
+        stdout: Stdout(StdoutSink),
+        /// A file on the state volume.
+        file: File(FileSink),
+        /// An HTTP endpoint that takes NDJSON.
+        http: Http(HttpSink),
+        /// Grafana Loki.
+        loki: Loki(LokiSink),
+        /// A receiver of the OpenTelemetry protocol.
+        otlp: Otlp(OtlpSink),
+        /// Elasticsearch or OpenSearch.
+        elasticsearch: Elasticsearch(ElasticsearchSink),
+    }
+}
+
 /// Standard output of the sidecar.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StdoutSink {
     /// Form of a record.
@@ -95,6 +135,7 @@ pub struct StdoutSink {
 
 /// A file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FileSink {
     /// Path; relative paths lie on the state volume.
@@ -115,6 +156,7 @@ pub struct FileSink {
 
 /// Counts instead of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SummarySettings {
     /// Milliseconds that one line covers.
@@ -123,6 +165,7 @@ pub struct SummarySettings {
 
 /// When a file is renamed and a new one begun: when either bound is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rotation {
     /// Bytes; 0: no bound.
@@ -142,6 +185,7 @@ fn default_keep() -> u32 {
 
 /// When a file is made durable.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Fsync {
     /// By the kernel, in its own time: the acknowledgement is the return of write(2).
@@ -153,6 +197,7 @@ pub enum Fsync {
 
 /// Form of a record in a textual sink.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Format {
     /// The bytes of the record and a newline, nothing else.
@@ -164,6 +209,7 @@ pub enum Format {
 
 /// An HTTP endpoint: POST with newline-delimited JSON; any 2xx is the acknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HttpSink {
     /// `http://` or `https://` URL.
@@ -191,6 +237,7 @@ fn default_timeout_ms() -> u64 {
 
 /// Grafana Loki: POST to `/loki/api/v1/push`, protobuf, snappy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LokiSink {
     /// URL of the server, for example `http://loki:3100`; the path of the push API is added unless it has one.
@@ -224,6 +271,7 @@ fn yes() -> bool {
 
 /// A receiver of the OpenTelemetry protocol.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OtlpSink {
     /// URL of the receiver, for example `http://collector:4318`; for HTTP `/v1/logs` is added unless it has a path.
@@ -253,6 +301,7 @@ pub struct OtlpSink {
 
 /// How OTLP is spoken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum OtlpProtocol {
     /// HTTP with protobuf.
@@ -264,6 +313,7 @@ pub enum OtlpProtocol {
 
 /// Elasticsearch or OpenSearch: `_bulk` with `create`, for data streams and indices.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ElasticsearchSink {
     /// URL of the server, for example `https://elasticsearch:9200`.
@@ -292,6 +342,7 @@ pub struct ElasticsearchSink {
 
 /// Compression of a request's body.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Compression {
     /// As it is.
@@ -305,6 +356,7 @@ pub enum Compression {
 
 /// Credentials. Always references to files, which are read again when they change: a document holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Auth {
     /// `Authorization: Basic`.
@@ -315,6 +367,7 @@ pub enum Auth {
 
 /// Name and password.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BasicAuth {
     /// File with the name.
@@ -325,6 +378,7 @@ pub struct BasicAuth {
 
 /// How a server is known, and we to it. Files in PEM, read again when they change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Tls {
     /// Certificates of the authorities that are trusted instead of the system's.

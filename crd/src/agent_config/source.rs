@@ -1,10 +1,12 @@
 //! Sources of the document.
 
+use super::one_of::one_of;
 use serde::{Deserialize, Serialize};
 
 /// A named source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", try_from = "SourceDocument")]
 pub struct Source {
     /// Unique among the sources of the resource.
     pub name: String,
@@ -15,6 +17,7 @@ pub struct Source {
 
 /// Kinds of sources.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum SourceKind {
     /// Files of a directory.
@@ -23,11 +26,25 @@ pub enum SourceKind {
     ContainerOutput(ContainerOutputSource),
 }
 
+one_of! {
+    /// A source as it is read: a kind stands beside the name, and anything else is a mistake.
+    SourceDocument => Source {
+        /// Unique among the sources of the resource.
+        name: String,
+    } SourceKind {
+        /// Files of a directory.
+        files: Files(FilesSource),
+        /// Standard output and standard error of containers, through the Kubernetes API.
+        container_output: ContainerOutput(ContainerOutputSource),
+    }
+}
+
 /// Files of one directory (not recursive) whose base name matches a pattern.
 ///
 /// A file that has several names which match (hard links, symbolic links, a rotated name) is read once. Sources do not know of
 /// each other: a file that two sources ask for is read by each, and its records carry the name of the source that read them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FilesSource {
     /// The directory as the application sees it; in a pod, [`crate::names::ENV_DIRECTORIES`] says where the sidecar sees it.
@@ -54,6 +71,7 @@ fn default_scan_interval_ms() -> u64 {
 
 /// Where to start in a file that has no checkpoint and was there at the first start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum StartAt {
     /// From the first byte.
     #[default]
@@ -64,6 +82,7 @@ pub enum StartAt {
 
 /// How records lie in a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Framing {
     /// One a line; UTF-16 is recognised by its byte order mark.
@@ -77,6 +96,7 @@ pub enum Framing {
 
 /// Lines that belong to one record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Multiline {
     /// Regular expression that finds the first line of a record; either this or [`Multiline::end`].
@@ -103,6 +123,7 @@ fn default_multiline_timeout_ms() -> u64 {
 
 /// Output of containers of the own pod.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ContainerOutputSource {
     /// Names of containers; empty: the default container of the pod.

@@ -1,5 +1,6 @@
 //! The injected container, as a `LogShipping` asks for it.
 
+use crate::types::DURATION_PATTERN;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,7 @@ pub struct SidecarSpec {
     pub state: State,
     /// The longest time that the sidecar takes to send what is left when the pod stops, for example `10s`.
     #[serde(default = "SidecarSpec::default_drain")]
-    #[schemars(length(max = 16), regex(pattern = r"^([0-9]+(ms|s|m|h))+$"))]
+    #[schemars(length(max = 16), regex(pattern = DURATION_PATTERN))]
     #[x_kube(validation = Rule::new("duration(self) <= duration('10m')").message("drain: must be at most 10m"))]
     pub drain: String,
 }

@@ -1,5 +1,6 @@
 //! Sources of a `LogShipping`.
 
+use crate::types::DURATION_PATTERN;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,7 +37,7 @@ pub struct FilesSource {
     pub pattern: String,
     /// Time between two scans of the directory, for example `10s`; changes are noticed at once where the kernel tells of them.
     #[serde(default = "FilesSource::default_scan_interval")]
-    #[schemars(length(max = 16), regex(pattern = r"^([0-9]+(ms|s|m|h))+$"))]
+    #[schemars(length(max = 16), regex(pattern = DURATION_PATTERN))]
     #[x_kube(validation = Rule::new("duration(self) >= duration('100ms') && duration(self) <= duration('1h')").message("scanInterval: must be between 100ms and 1h"))]
     pub scan_interval: String,
     /// The container that writes the files. Default: the annotation `logship.dev/container` of the pod, then
@@ -51,6 +52,12 @@ pub struct FilesSource {
     /// Where to start in a file that was there before the first start.
     #[serde(default)]
     pub start_at: StartAt,
+    /// How records lie in the files: `lines`, `cri` (the kubelet's files of containers) or `dockerJson` (docker's json-file).
+    #[serde(default)]
+    pub framing: Framing,
+    /// How lines are joined to one record, for example those of a stack trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub multiline: Option<Multiline>,
 }
 
 impl FilesSource {
@@ -76,6 +83,53 @@ pub enum StartAt {
     Beginning,
     /// Behind the last byte.
     End,
+}
+
+/// How records lie in a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Framing {
+    /// One a line; UTF-16 is recognised by its byte order mark.
+    #[default]
+    Lines,
+    /// The kubelet's format: time, stream, `P` or `F`, content; pieces are joined.
+    Cri,
+    /// Docker's json-file: one object a line; pieces are joined.
+    DockerJson,
+}
+
+/// Lines that belong to one record: found by its first line or by its last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.start) != has(self.end)").message("multiline: exactly one is required: start or end"))]
+pub struct Multiline {
+    /// Regular expression that finds the first line of a record, for example `^\d{4}-`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub start: Option<String>,
+    /// Regular expression that finds the last line of a record, for example `;$`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub end: Option<String>,
+    /// A record has at most so many lines; the next line begins another.
+    #[serde(default = "Multiline::default_max_lines")]
+    #[schemars(range(min = 1, max = 1_000_000), extend("format" = "int32"))]
+    pub max_lines: u32,
+    /// Time without a further line after which a record is complete, for example `2s`.
+    #[serde(default = "Multiline::default_timeout")]
+    #[schemars(length(max = 16), regex(pattern = DURATION_PATTERN))]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('10ms') && duration(self) <= duration('5m')").message("multiline.timeout: must be between 10ms and 5m"))]
+    pub timeout: String,
+}
+
+impl Multiline {
+    fn default_max_lines() -> u32 {
+        10_000
+    }
+
+    fn default_timeout() -> String {
+        "2s".to_owned()
+    }
 }
 
 /// Standard output and standard error of containers, read through the Kubernetes API.

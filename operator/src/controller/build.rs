@@ -60,9 +60,9 @@ fn config_map(shipping: &LogShipping, valid: &Valid, namespace: &str) -> ConfigM
         generation: shipping.metadata.generation.unwrap_or_default(),
         sources: valid.sources.clone(),
         sinks: valid.sinks.clone(),
-        pipeline: Vec::new(),
+        pipeline: valid.pipeline.clone(),
         drain_ms: valid.drain_ms,
-        limits: agent_config::Limits::default(),
+        limits: valid.limits,
     };
     let document =
         serde_json::to_string_pretty(&config).expect("the document is made of strings, numbers and enums");

@@ -9,7 +9,7 @@ use super::patch::Draft;
 use super::plan::Plan;
 use super::pod::Pod;
 use super::token::{self, Token};
-use super::{Skip, SkipReason, resources, volumes};
+use super::{Skip, SkipReason, resources, secrets, volumes};
 use logship_crd::names;
 use logship_crd::v1alpha1::Position;
 use serde_json::{Value, json};
@@ -36,6 +36,7 @@ pub(super) fn build(pod: Pod<'_>, parts: &Parts<'_>) -> Value {
         logs,
     } = parts;
     let mut mounts = volumes::mounts(plan).to_vec();
+    mounts.extend(secrets::mount(plan));
     mounts.extend(token::mount(*token));
     mounts.extend(logs.mounts.iter().cloned());
     let mut container = json!({
@@ -123,10 +124,11 @@ fn security_context(pod: Pod<'_>, parts: &Parts<'_>) -> Value {
 /// The user of the application, so that files which only their owner can read (0600, 0640) can be shipped. Files of root cannot be
 /// owned by a user that `restricted` allows: those have to be readable by others, or by the pod's `fsGroup`.
 ///
-/// Where processes see each other, a user's processes can read each other's files through `/proc/<pid>/root`, and so the token.
+/// Where processes see each other, a user's processes can read each other's files through `/proc/<pid>/root`, and so the token and
+/// the Secrets of sinks.
 fn user(pod: Pod<'_>, parts: &Parts<'_>) -> i64 {
-    let is_secret = matches!(parts.token, Token::Replaced | Token::Secret);
-    if is_secret && pod.shares_processes() {
+    let has_secret = matches!(parts.token, Token::Replaced | Token::Secret) || !parts.plan.secrets.is_empty();
+    if has_secret && pod.shares_processes() {
         return other_user(pod);
     }
     application_id(pod, parts, "runAsUser").unwrap_or(USER)

@@ -1,15 +1,16 @@
 //! What is injected, as far as it does not depend on the pod: the plan that several resources and the settings make together.
 //!
 //! Its hash tells whether a pod carries what it would get today. So the plan holds all that a running pod cannot take over (mounts,
-//! image, resources, kind of container, token, state) and nothing that it can (patterns, sinks, intervals).
+//! image, resources, kind of container, token, Secrets, state) and nothing that it can (patterns, sinks, intervals).
 
 use super::{Settings, resources};
 use crate::policies::{Policy, Readiness};
 use logship_crd::v1alpha1::{
-    Native, Position, ResourceRequirements, ServiceAccountPolicy, Source, State, VolumeReference,
+    Native, Position, ResourceRequirements, SecretKey, ServiceAccountPolicy, Source, State, VolumeReference,
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Raised when the same plan comes to mean another pod, so that pods of older operators count as outdated.
@@ -41,6 +42,9 @@ pub(super) struct Plan<'a> {
     pub(super) position: Position,
     pub(super) state: State,
     pub(super) needs_api: bool,
+    /// Keys by the name of the Secret. Not in the hash of those who need none, whom it would make outdated.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) secrets: BTreeMap<&'a str, BTreeSet<&'a str>>,
     /// Hashed only where a token is given.
     #[serde(skip)]
     pub(super) account: ServiceAccountPolicy,
@@ -91,6 +95,7 @@ impl<'a> Plan<'a> {
             position: position(&policies),
             state: state(&policies),
             needs_api: policies.iter().any(|policy| policy.spec.needs_api()),
+            secrets: secrets(&policies),
             account: account(&policies),
         }
     }
@@ -174,6 +179,14 @@ fn state(policies: &[&Policy]) -> State {
     }
 }
 
+fn secrets<'a>(policies: &[&'a Policy]) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
+    let mut secrets = BTreeMap::<_, BTreeSet<_>>::new();
+    for SecretKey { secret, key } in policies.iter().flat_map(|policy| policy.spec.secret_keys()) {
+        secrets.entry(secret).or_default().insert(key);
+    }
+    secrets
+}
+
 /// The strictest policy (`Inject`, then `Bind`, then `Keep`) of the resources that use the API; of all of them where none does and
 /// the token is for a classic sidecar.
 fn account(policies: &[&Policy]) -> ServiceAccountPolicy {
@@ -230,6 +243,8 @@ mod tests {
             json!({"sources": [{"name": "access", "files": {"directory": "/logs", "pattern": "new", "scanInterval": "1s"}}]}),
             json!({"sinks": [{"name": "other", "http": {"url": "http://sink"}}]}),
             json!({"selector": {"matchLabels": {"app": "web"}}}),
+            json!({"sinks": [{"name": "out", "loki": {"url": "http://other", "labels": {"a": "b"}}}]}),
+            json!({"pipeline": [{"severity": {}}], "limits": {"openFiles": 5}}),
             json!({"sidecar": {"drain": "1m"}}),
             json!({"sidecar": {"native": "Always"}}),
             json!({"sidecar": {"serviceAccount": "Bind"}}),
@@ -242,11 +257,16 @@ mod tests {
     #[test]
     fn what_needs_another_pod_changes_the_hash() {
         let api = json!([{"name": "access", "containerOutput": {}}]);
+        let secret =
+            |auth: &Value| json!({"sinks": [{"name": "out", "http": {"url": "http://sink", "auth": auth}}]});
         let cold = [
             json!({}),
             json!({"sources": [{"name": "access", "files": {"directory": "/other", "pattern": "log$"}}]}),
             json!({"sources": api}),
             json!({"sources": api, "sidecar": {"serviceAccount": "Bind"}}),
+            secret(&json!({"bearer": {"secretName": "a"}})),
+            secret(&json!({"bearer": {"secretName": "a", "key": "other"}})),
+            secret(&json!({"basic": {"secretName": "a"}})),
             json!({"sidecar": {"native": "Never"}}),
             json!({"sidecar": {"position": "Last"}}),
             json!({"sidecar": {"resources": {"limits": {"memory": "128Mi"}}}}),

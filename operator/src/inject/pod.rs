@@ -93,6 +93,14 @@ impl<'a> Pod<'a> {
             .filter(|account| *account != DEFAULT_ACCOUNT)
     }
 
+    /// Whether its volumes belong to a group that every container is in.
+    pub(super) fn has_group(self) -> bool {
+        let context = self.spec("securityContext");
+        context
+            .and_then(|context| context.get("fsGroup")?.as_i64())
+            .is_some()
+    }
+
     /// Whether its containers see each other's processes.
     pub(super) fn shares_processes(self) -> bool {
         self.spec("shareProcessNamespace").and_then(Value::as_bool) == Some(true)

@@ -1,14 +1,14 @@
-//! Finds the configuration: documents, or the environment when there is no place for documents.
+//! Finds the configuration: the one document that was named, documents in their place, or the environment when there is no place for documents.
 //!
 //! Waits while the directory for documents is there but empty: the volume is optional, so that pods start, and the ConfigMap may
 //! arrive late. Who is to end meanwhile looks once more, because a short Job may end before its configuration was seen.
 
 use super::Error;
 use crate::args::Run;
-use crate::config::{self, Config, Environment, from_documents, from_environment};
+use crate::config::{self, Config, Environment, from_document, from_documents, from_environment};
 use crate::io::signal::Stop;
 use crate::source::container_output::{PodApi, wait_for_others};
-use logship_crd::names::TOKEN_PATH;
+use logship_crd::names::{STATE_PATH, TOKEN_PATH};
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -30,6 +30,11 @@ pub(super) async fn load(
     environment: &Environment,
     stop: &mut Stop,
 ) -> Result<Option<Loaded>, Error> {
+    if let Some(file) = &args.config {
+        let config = document(file, environment, args.state_dir.as_deref())?;
+        return Ok(Some(Loaded { config, told: false }));
+    }
+    let state = args.state_dir.as_deref().unwrap_or(Path::new(STATE_PATH));
     if !args.config_dir.is_dir() {
         let config = from_environment(environment)?;
         return Ok(Some(Loaded { config, told: false }));
@@ -40,7 +45,7 @@ pub(super) async fn load(
         let documents =
             documents(&args.config_dir).map_err(|error| Error::Read(args.config_dir.clone(), error))?;
         if !documents.is_empty() {
-            let config = from_documents(environment, &documents, &args.state_dir)?;
+            let config = from_documents(environment, &documents, state)?;
             return Ok(Some(Loaded { config, told }));
         }
         if last_look {
@@ -56,6 +61,17 @@ pub(super) async fn load(
             () = &mut others => last_look = true,
         }
     }
+}
+
+/// The configuration of a person's document.
+fn document(file: &Path, environment: &Environment, state: Option<&Path>) -> Result<Config, Error> {
+    let text = std::fs::read_to_string(file).map_err(|error| Error::Read(file.to_owned(), error))?;
+    Ok(from_document(
+        environment,
+        &file.display().to_string(),
+        &text,
+        state,
+    )?)
 }
 
 /// Returns when a classic container has to end: a Job would never complete otherwise.

@@ -29,6 +29,8 @@ pub(super) struct Wiring<'a> {
     pub state: Option<Arc<StateDirectory>>,
     /// Certificates of authorities.
     pub bundle: Option<PathBuf>,
+    /// Read what is there, then finish.
+    pub once: bool,
     pub stopped: watch::Receiver<Option<Drain>>,
 }
 
@@ -59,8 +61,8 @@ impl Wiring<'_> {
             };
             let name = pipeline.name.clone();
             tasks.spawn(async move {
-                driver.run().await;
-                Ended::Pipeline(name)
+                let outcome = driver.run().await;
+                Ended::Pipeline(name, Box::new(outcome))
             });
         }
         ports
@@ -69,11 +71,9 @@ impl Wiring<'_> {
     fn engine(&self, pipeline: &Pipeline) -> Engine {
         let start = Start {
             pod: self.pod,
-            checkpoint: self
-                .state
-                .as_ref()
-                .and_then(|state| checkpoint(state, &pipeline.name)),
+            checkpoint: self.state.as_ref().and_then(|state| checkpoint(state, pipeline)),
             persistent: self.state.is_some(),
+            once: self.once,
             seed: fastrand::u64(..),
         };
         Engine::new(pipeline, start)
@@ -144,23 +144,27 @@ fn files_of(pipeline: &Pipeline) -> Vec<crate::config::Files> {
     files.collect()
 }
 
-/// The last checkpoint. One that cannot be used is said and set aside: sending again is better than losing.
-fn checkpoint(state: &StateDirectory, pipeline: &str) -> Option<Checkpoint> {
-    let path = state.checkpoint(pipeline);
+/// The last checkpoint. One that cannot be used is said and set aside, and all files are read from their beginning, wherever
+/// they are to be read from at a first start: sending again is better than losing.
+fn checkpoint(state: &StateDirectory, pipeline: &Pipeline) -> Option<Checkpoint> {
+    let (path, name) = (state.checkpoint(&pipeline.name), pipeline.name.as_str());
+    let forgotten = || {
+        let sources = pipeline.sources.iter().map(|source| source.name.clone());
+        Checkpoint::forgotten(name, sources)
+    };
     let text = match std::fs::read(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
         Err(error) => {
-            tracing::warn!(pipeline, %error, "the checkpoint cannot be read, starting from the beginning");
-            return None;
+            tracing::warn!(pipeline = name, %error, "the checkpoint cannot be read, starting from the beginning");
+            return Some(forgotten());
         }
     };
-    let parsed = Checkpoint::parse(&text, pipeline);
-    let unusable = |error: &_| {
-        tracing::warn!(pipeline, %error, "the checkpoint cannot be used, setting it aside and starting from the beginning");
+    Some(Checkpoint::parse(&text, name).unwrap_or_else(|error| {
+        tracing::warn!(pipeline = name, %error, "the checkpoint cannot be used, setting it aside and starting from the beginning");
         if let Err(error) = std::fs::rename(&path, path.with_extension("unusable")) {
-            tracing::warn!(pipeline, %error, "the unusable checkpoint cannot be set aside, it will be overwritten");
+            tracing::warn!(pipeline = name, %error, "the unusable checkpoint cannot be set aside, it will be overwritten");
         }
-    };
-    parsed.inspect_err(unusable).ok()
+        forgotten()
+    }))
 }

@@ -1,18 +1,20 @@
-//! The documents that the operator writes.
+//! The documents that the operator writes, or a person.
 
 mod endpoint;
 
+use super::document_text::{Document, Malformed};
 use super::environment::{is_classic, pod, require_pod};
-use super::multiline;
+use super::strict::{self, Misfit};
 use super::{
     Config, Environment, FileSettings, Files, Mistake, Mistakes, Pipeline, Sink, SinkKind, Source,
     SourceKind, bundle, pattern, textual,
 };
+use super::{Position, field, multiline};
 use crate::engine::batch::LaneSettings;
 use crate::pipeline::when::When;
 use crate::pipeline::{Names, Steps};
 use crate::sink::encode::{Elasticsearch, Encode, Json, Loki, Otlp};
-use logship_crd::agent_config::{self, AgentConfig, FileSink, FilesSource};
+use logship_crd::agent_config::{self, AgentConfig, FileSink, FilesSource, Format};
 use logship_crd::names;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,11 +23,23 @@ use std::time::Duration;
 
 /// Batches are kept in memory, so no document may ask for more than this.
 const BATCH_BYTES_MAX: u64 = 16 << 20;
+const SUMMARY_INTERVAL_MS_MIN: u64 = 1000;
 /// Every rotation renames each of them.
 const FILES_KEPT_MAX: u32 = 1000;
 
 /// Directories as we see them, by `<resource>/<source>`.
 type Directories = BTreeMap<String, PathBuf>;
+
+/// What the paths of a document mean.
+enum Layout<'a> {
+    /// A pod's: where its volumes are mounted, the environment says.
+    Pod {
+        directories: &'a Directories,
+        state: &'a Path,
+    },
+    /// What they say.
+    AsWritten,
+}
 
 /// Every document by its name, the environment that says what differs from pod to pod, and where the state volume is.
 pub fn from_documents(
@@ -35,9 +49,13 @@ pub fn from_documents(
 ) -> Result<Config, Mistakes> {
     let mut mistakes = Vec::new();
     let directories = directories(environment, &mut mistakes);
+    let layout = Layout::Pod {
+        directories: &directories,
+        state,
+    };
     let parsed = documents
         .iter()
-        .filter_map(|(name, text)| pipeline(name, text, &directories, state, &mut mistakes));
+        .filter_map(|(name, text)| pipeline(name, text, &layout, &mut mistakes));
     let pipelines: Vec<Pipeline> = parsed.collect();
     one_name_each(
         "name",
@@ -61,16 +79,40 @@ pub fn from_documents(
     }
 }
 
+/// The one document of a person: its paths are what they say, and nothing is kept without a state directory.
+pub fn from_document(
+    environment: &Environment,
+    name: &str,
+    text: &str,
+    state: Option<&Path>,
+) -> Result<Config, Mistakes> {
+    let mut mistakes = Vec::new();
+    let pipeline = pipeline(name, text, &Layout::AsWritten, &mut mistakes);
+    let config = Config {
+        pipelines: pipeline.into_iter().collect(),
+        state_directory: state.map(Path::to_owned),
+        pod: pod(environment),
+        bundle: bundle(environment),
+        classic: false,
+    };
+    if config.needs_api() {
+        require_pod(environment, &mut mistakes);
+    }
+    if mistakes.is_empty() {
+        Ok(config)
+    } else {
+        Err(Mistakes(mistakes))
+    }
+}
+
 /// Validates one document as `run` would.
 pub fn check_document(name: &str, text: &str) -> Result<(), Mistakes> {
     let mut mistakes = Vec::new();
-    pipeline(
-        name,
-        text,
-        &Directories::new(),
-        Path::new(names::STATE_PATH),
-        &mut mistakes,
-    );
+    let layout = Layout::Pod {
+        directories: &Directories::new(),
+        state: Path::new(names::STATE_PATH),
+    };
+    pipeline(name, text, &layout, &mut mistakes);
     if mistakes.is_empty() {
         Ok(())
     } else {
@@ -87,26 +129,54 @@ fn directories(environment: &Environment, mistakes: &mut Vec<Mistake>) -> Direct
             place: names::ENV_DIRECTORIES.to_owned(),
             value: text.clone(),
             problem: error.to_string(),
+            at: None,
             remedy: "write a JSON object from <resource>/<source> to a directory",
         });
         Directories::new()
     })
 }
 
-fn pipeline(
-    document: &str,
-    text: &str,
-    directories: &Directories,
-    state: &Path,
-    mistakes: &mut Vec<Mistake>,
-) -> Option<Pipeline> {
-    let parsed: AgentConfig = match serde_json::from_str(text) {
-        Ok(parsed) => parsed,
-        Err(error) => {
-            mistakes.push(malformed(document, &error));
+/// The pipeline of a document. None: there is at least one more mistake, each with its place in the text.
+fn pipeline(name: &str, text: &str, layout: &Layout<'_>, mistakes: &mut Vec<Mistake>) -> Option<Pipeline> {
+    let located = |at, problem| Mistake::Document {
+        document: name.to_owned(),
+        at,
+        problem,
+    };
+    let document = match Document::read(text) {
+        Ok(document) => document,
+        Err(Malformed { at, problem }) => {
+            mistakes.push(located(at, problem));
             return None;
         }
     };
+    let (config, misfits) = strict::read(&document.value);
+    let misfit = |Misfit { pointer, problem }| (document.place(&pointer), problem);
+    let mut found: Vec<_> = misfits.into_iter().map(misfit).collect();
+    let is_formed = found.is_empty();
+    let mut semantic = Vec::new();
+    let pipeline = config.and_then(|config| compiled(config, layout, &mut semantic));
+    found.extend(semantic.into_iter().map(|mistake| place(&document, mistake)));
+    found.sort_by_key(|(at, _)| (at.line, at.column));
+    mistakes.extend(found.into_iter().map(|(at, problem)| located(at, problem)));
+    pipeline.filter(|_| is_formed)
+}
+
+/// Where in the document a mistake is, and what.
+fn place(document: &Document<'_>, mistake: Mistake) -> (Position, String) {
+    let problem = mistake.to_string();
+    let Mistake::Invalid { place, value, at, .. } = mistake else {
+        return (document.place(""), problem);
+    };
+    let pointer = field::pointer(&document.value, &place);
+    let place = match at {
+        Some(part) => document.place_within(&pointer, &value, part),
+        None => document.place(&pointer),
+    };
+    (place, problem)
+}
+
+fn compiled(config: AgentConfig, layout: &Layout<'_>, mistakes: &mut Vec<Mistake>) -> Option<Pipeline> {
     let AgentConfig {
         version,
         name,
@@ -116,12 +186,11 @@ fn pipeline(
         sinks,
         drain_ms,
         limits,
-    } = parsed;
+    } = config;
     let found_before = mistakes.len();
-    let place = |field: &str| format!("{document}: {field}");
     if version != agent_config::VERSION {
         mistakes.push(invalid(
-            place("version"),
+            "version".to_owned(),
             &version,
             "unknown version",
             "use an operator and a sidecar of one release",
@@ -129,27 +198,28 @@ fn pipeline(
     }
     for (field, count) in [("sources", sources.len()), ("sinks", sinks.len())] {
         if count == 0 {
-            mistakes.push(invalid(place(field), &"[]", "empty", "at least one is needed"));
+            mistakes.push(invalid(
+                field.to_owned(),
+                &"[]",
+                "empty",
+                "at least one is needed",
+            ));
         }
     }
     if !is_file_name(&name) {
         mistakes.push(invalid(
-            place("name"),
+            "name".to_owned(),
             &name,
             "not the name of an object",
             "use the name of the LogShipping",
         ));
     }
     one_name_each(
-        &place("sources"),
+        "sources",
         sources.iter().map(|source| source.name.as_str()),
         mistakes,
     );
-    one_name_each(
-        &place("sinks"),
-        sinks.iter().map(|sink| sink.name.as_str()),
-        mistakes,
-    );
+    one_name_each("sinks", sinks.iter().map(|sink| sink.name.as_str()), mistakes);
     let names = Names {
         sources: &sources
             .iter()
@@ -157,17 +227,17 @@ fn pipeline(
             .collect::<Vec<_>>(),
         sinks: &sinks.iter().map(|sink| sink.name.clone()).collect::<Vec<_>>(),
     };
-    let steps = Steps::compile(&pipeline, &names, &place(""), mistakes);
+    let steps = Steps::compile(&pipeline, &names, "", mistakes);
     let sources: Vec<_> = sources
         .into_iter()
         .filter_map(|source| {
-            let place = place(&format!("sources[{}]", source.name));
-            self::source(&place, &name, source, directories, mistakes)
+            let place = format!("sources[{}]", source.name);
+            self::source(&place, &name, source, layout, mistakes)
         })
         .collect();
     let sinks: Vec<_> = sinks
         .into_iter()
-        .filter_map(|sink| self::sink(&place(&format!("sinks[{}]", sink.name)), sink, state, mistakes))
+        .filter_map(|sink| self::sink(&format!("sinks[{}]", sink.name), sink, layout, mistakes))
         .collect();
     let drain = Duration::from_millis(drain_ms);
     let steps = steps.filter(|_| mistakes.len() == found_before)?;
@@ -191,13 +261,13 @@ fn source(
     place: &str,
     resource: &str,
     source: agent_config::Source,
-    directories: &Directories,
+    layout: &Layout<'_>,
     mistakes: &mut Vec<Mistake>,
 ) -> Option<Source> {
     let agent_config::Source { name, kind } = source;
     let kind = match kind {
         agent_config::SourceKind::Files(FilesSource {
-            directory: _,
+            directory,
             pattern: text,
             scan_interval_ms,
             start_at,
@@ -208,9 +278,15 @@ fn source(
                 let place = format!("{place}.files.scanIntervalMs");
                 mistakes.push(invalid(place, &0, "never scans", "write at least 1"));
             }
-            let directory = directories.get(&format!("{resource}/{name}")).cloned();
+            let directory = match layout {
+                Layout::Pod { directories, .. } => directories
+                    .get(&format!("{resource}/{name}"))
+                    .cloned()
+                    .unwrap_or_else(|| names::logs_path(resource, &name).into()),
+                Layout::AsWritten => directory.into(),
+            };
             SourceKind::Files(Files {
-                directory: directory.unwrap_or_else(|| names::logs_path(resource, &name).into()),
+                directory,
                 pattern: pattern(&format!("{place}.files.pattern"), &text, mistakes)?,
                 scan_interval: Duration::from_millis(scan_interval_ms.max(1)),
                 start_at,
@@ -233,7 +309,12 @@ fn source(
     Some(Source { name, kind })
 }
 
-fn sink(place: &str, sink: agent_config::Sink, state: &Path, mistakes: &mut Vec<Mistake>) -> Option<Sink> {
+fn sink(
+    place: &str,
+    sink: agent_config::Sink,
+    layout: &Layout<'_>,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<Sink> {
     let agent_config::Sink {
         name,
         when,
@@ -251,10 +332,17 @@ fn sink(place: &str, sink: agent_config::Sink, state: &Path, mistakes: &mut Vec<
         ));
     }
     let batch_bytes = batch_bytes(place, batch.max_bytes, mistakes);
+    let summary = self::summary(place, &kind, mistakes);
     let (encoder, kind): (Arc<dyn Encode>, SinkKind) = match kind {
         agent_config::SinkKind::Stdout(stdout) => (textual(stdout.format), SinkKind::Stdout),
         agent_config::SinkKind::File(file) => {
-            (textual(file.format), self::file(place, file, state, mistakes))
+            // The line of a summary is JSON already.
+            let format = if summary.is_some() {
+                Format::Text
+            } else {
+                file.format
+            };
+            (textual(format), self::file(place, file, layout, mistakes))
         }
         agent_config::SinkKind::Http(http) => (
             Arc::new(Json),
@@ -288,7 +376,31 @@ fn sink(place: &str, sink: agent_config::Sink, state: &Path, mistakes: &mut Vec<
         when_full,
         when: self::when(&format!("{place}.when"), when, mistakes),
     };
-    Some(Sink { name, lane, kind })
+    Some(Sink {
+        name,
+        summary,
+        lane,
+        kind,
+    })
+}
+
+fn summary(place: &str, kind: &agent_config::SinkKind, mistakes: &mut Vec<Mistake>) -> Option<Duration> {
+    let agent_config::SinkKind::File(FileSink {
+        summary: Some(summary),
+        ..
+    }) = kind
+    else {
+        return None;
+    };
+    if summary.interval_ms < SUMMARY_INTERVAL_MS_MIN {
+        mistakes.push(invalid(
+            format!("{place}.file.summary.intervalMs"),
+            &summary.interval_ms,
+            "out of bounds",
+            "write at least 1000",
+        ));
+    }
+    Some(Duration::from_millis(summary.interval_ms))
 }
 
 fn when(place: &str, text: Option<String>, mistakes: &mut Vec<Mistake>) -> Option<Arc<When>> {
@@ -297,7 +409,13 @@ fn when(place: &str, text: Option<String>, mistakes: &mut Vec<Mistake>) -> Optio
         Ok(when) => Some(Arc::new(when)),
         Err(error) => {
             let remedy = "write CEL over the record, for example severity == \"ERROR\"";
-            mistakes.push(invalid(place.to_owned(), &text, &error.to_string(), remedy));
+            mistakes.push(Mistake::Invalid {
+                place: place.to_owned(),
+                problem: error.to_string(),
+                at: error.position(),
+                value: text,
+                remedy,
+            });
             None
         }
     }
@@ -311,7 +429,7 @@ fn batch_bytes(place: &str, bytes: u64, mistakes: &mut Vec<Mistake>) -> usize {
     usize::try_from(bytes.min(BATCH_BYTES_MAX)).expect("bounded above")
 }
 
-fn file(place: &str, file: FileSink, state: &Path, mistakes: &mut Vec<Mistake>) -> SinkKind {
+fn file(place: &str, file: FileSink, layout: &Layout<'_>, mistakes: &mut Vec<Mistake>) -> SinkKind {
     let FileSink {
         path,
         format: _,
@@ -320,15 +438,23 @@ fn file(place: &str, file: FileSink, state: &Path, mistakes: &mut Vec<Mistake>) 
         summary: _,
     } = file;
     let relative = Path::new(&path);
-    let mut parts = relative.components();
-    if path.is_empty() || parts.any(|part| part == std::path::Component::ParentDir) {
-        mistakes.push(invalid(
-            format!("{place}.file.path"),
-            &path,
-            "leaves the state volume",
-            "write a path without '..'",
-        ));
-    }
+    let place_of_path = format!("{place}.file.path");
+    let state = match layout {
+        Layout::Pod { state, .. } => {
+            let mut parts = relative.components();
+            if path.is_empty() || parts.any(|part| part == std::path::Component::ParentDir) {
+                let remedy = "write a path without '..'";
+                mistakes.push(invalid(place_of_path, &path, "leaves the state volume", remedy));
+            }
+            state
+        }
+        Layout::AsWritten => {
+            if path.is_empty() {
+                mistakes.push(invalid(place_of_path, &path, "empty", "write the path of a file"));
+            }
+            Path::new(".")
+        }
+    };
     if rotation.is_some_and(|rotation| rotation.keep > FILES_KEPT_MAX) {
         let place = format!("{place}.file.rotation.keep");
         mistakes.push(invalid(place, &"(too many)", "out of bounds", "write 0 to 1000"));
@@ -365,17 +491,7 @@ pub(super) fn invalid(place: String, value: &dyn ToString, problem: &str, remedy
         place,
         value: value.to_string(),
         problem: problem.to_owned(),
+        at: None,
         remedy,
-    }
-}
-
-fn malformed(document: &str, error: &serde_json::Error) -> Mistake {
-    let text = error.to_string();
-    let problem = text.split(" at line ").next().unwrap_or_default().to_owned();
-    Mistake::Malformed {
-        document: document.to_owned(),
-        problem,
-        line: error.line(),
-        column: error.column(),
     }
 }

@@ -39,6 +39,7 @@ pub fn from_environment(environment: &Environment) -> Result<Config, Mistakes> {
     };
     let sink = Sink {
         name: "stdout".to_owned(),
+        summary: None,
         lane: LaneSettings {
             bytes_max: BATCH_BYTES,
             age_max: BATCH_AGE,
@@ -172,6 +173,7 @@ fn seconds(text: String, mistakes: &mut Vec<Mistake>) -> Option<Duration> {
         place: ENV_LOG_SCAN_INTERVAL.to_owned(),
         value: text,
         problem: "not a whole number of seconds from 1 to 86400".to_owned(),
+        at: None,
         remedy: "write for example 10",
     });
     None

@@ -150,3 +150,76 @@ fn mistakes_in_multiline_rules_name_field_value_and_remedy() {
         assert!(text.contains("sources[access]"), "{text}");
     }
 }
+
+#[test]
+fn every_mistake_says_document_line_and_column() {
+    let text = "version: 1
+name: shop
+sources:
+  - name: access
+    files: {directory: /var/log, pattern: 'a('}
+sinks:
+  - name: out
+    batchh: {}
+    stdout: {}
+  - name: errors
+    when: status >= 500 && size(
+    stdout: {}
+pipeline:
+  - alert: {name: errors, when: 'severity == \"ERROR\"', to: [pager]}
+  - redact:
+      pattern: ab(c
+  - sources: [acess]
+    drop: {when: \"true\"}
+";
+    let found = check_document("shop.yaml", text).unwrap_err().to_string();
+    for expected in [
+        "shop.yaml:5:34: sources[access].files.pattern is \"a(\": unclosed group; write",
+        "shop.yaml:8:5: sinks[0].batchh: unknown field `batchh`",
+        "sinks[errors].when is \"status >= 500 && size(\"",
+        "shop.yaml:14:56: pipeline[0].alert.to is \"pager\": no such sink; write stderr or names",
+        "shop.yaml:16:18: pipeline[1].redact.pattern is \"ab(c\": unclosed group at column 3",
+        "shop.yaml:17:5: pipeline[2].sources is \"acess\": no such source",
+    ] {
+        assert!(found.contains(expected), "{expected}\n\n{found}");
+    }
+    assert_eq!(found.lines().count(), 6, "{found}");
+    let columns: Vec<_> = found
+        .lines()
+        .filter_map(|line| line.strip_prefix("shop.yaml:11:"))
+        .collect();
+    let column = columns[0]
+        .split(':')
+        .next()
+        .and_then(|text| text.parse::<usize>().ok());
+    assert!(
+        column.is_some_and(|column| column > 11),
+        "inside of the condition: {found}"
+    );
+}
+
+#[test]
+fn paths_of_a_persons_document_are_what_they_say() {
+    let text = "{version: 1, name: me, sources: [{name: a, files: {directory: logs, pattern: x}}],
+        sinks: [{name: f, file: {path: ../out.json}}]}";
+    let config = from_document(&environment(&[]), "me.yaml", text, None).unwrap();
+    let SourceKind::Files(files) = &config.pipelines[0].sources[0].kind else {
+        panic!("no files source")
+    };
+    let SinkKind::File(file) = &config.pipelines[0].sinks[0].kind else {
+        panic!("no file sink")
+    };
+    assert_eq!(
+        (files.directory.as_path(), file.path.as_path()),
+        (Path::new("logs"), Path::new("./../out.json"))
+    );
+    assert!(config.state_directory.is_none() && !config.needs_api());
+}
+
+#[test]
+fn document_of_a_person_needs_a_pod_only_for_container_output() {
+    let text =
+        "{version: 1, name: me, sources: [{name: a, containerOutput: {}}], sinks: [{name: o, stdout: {}}]}";
+    let mistakes = from_document(&environment(&[]), "me.yaml", text, None).unwrap_err();
+    assert!(mistakes.to_string().contains("POD_NAME is not set"), "{mistakes}");
+}

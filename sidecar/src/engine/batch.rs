@@ -176,8 +176,12 @@ impl Lane {
         self.open.is_empty() && self.sealed.is_empty()
     }
 
-    /// The sequence number up to which everything is settled, where `newest` is the last one given out.
+    /// The sequence number up to which everything is settled, where `newest` is the last one given out. What a failing lane that
+    /// drops still holds counts as settled: it may be lost like what it has dropped, and must not hold the position of the others.
     pub fn acknowledged(&self, newest: u64) -> u64 {
+        if self.settings.when_full == WhenFull::Drop && self.error.is_some() && !self.is_below_bound() {
+            return newest;
+        }
         let open = (!self.open.is_empty()).then_some(self.open_first);
         let first = self.sealed.front().map(|sealed| sealed.first).or(open);
         first.map_or(newest, |first| first - 1)
@@ -367,7 +371,8 @@ impl Lane {
         Vec::new()
     }
 
-    /// The batch is sent again, and the others wait as well: the receiver is in trouble.
+    /// The batch is sent again, and the others wait as well: the receiver is in trouble. No wait goes beyond the time at which the
+    /// batch is given up.
     fn wait(&mut self, now: Tick, index: usize, after: Option<Duration>, random: f64) {
         self.counts.retries += 1;
         let mut after = after.unwrap_or_default();
@@ -375,7 +380,10 @@ impl Lane {
             // A wish beyond the end would mean never.
             after = after.min(until.saturating_sub(now) / 2);
         }
-        let until = now + self.backoff.failed(random).max(after);
+        let mut until = now + self.backoff.failed(random).max(after);
+        if let Some(max) = self.settings.retry_age_max {
+            until = until.min(self.sealed[index].since + max);
+        }
         self.pause_until = until;
         self.sealed[index].state = State::Waiting(until);
     }

@@ -8,6 +8,7 @@ mod identity;
 pub use self::identity::{Fingerprint, Identity, Trail};
 
 use super::framer::{Encoding, FramePosition, StreamPositions};
+use super::summary::Counts;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -26,6 +27,9 @@ pub struct Checkpoint {
     pub files: BTreeMap<String, Vec<FilePosition>>,
     /// Container output sources by name, then by container.
     pub containers: BTreeMap<String, BTreeMap<String, ContainerPosition>>,
+    /// What sinks that get summaries have counted and not written, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub summaries: BTreeMap<String, Counts>,
 }
 
 /// Position in a file.
@@ -106,6 +110,16 @@ impl Checkpoint {
             resource,
             files: BTreeMap::new(),
             containers: BTreeMap::new(),
+            summaries: BTreeMap::new(),
+        }
+    }
+
+    /// The document of `sources` that have run before, while nothing is known of their positions: what is in their files is
+    /// not new, so it is read from the beginning.
+    pub fn forgotten(resource: &str, sources: impl Iterator<Item = String>) -> Self {
+        Self {
+            files: sources.map(|source| (source, Vec::new())).collect(),
+            ..Self::empty(resource)
         }
     }
 

@@ -4,11 +4,13 @@ use super::Tick;
 use super::batch::Lane;
 use super::framer::FramePosition;
 use super::resume::LineKey;
+use super::summary::{Counts, Summary};
 use crate::pipeline::alert::Alert;
 use crate::pipeline::{Origin, Outcome, Run};
 use crate::record::{Fields, Labels, Record};
 use crate::sink::encode::Common;
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// A file or a container's output within one pipeline.
 pub type StreamId = u64;
@@ -40,11 +42,22 @@ pub struct Context {
     commons: Vec<Common>,
 }
 
+/// What came from a source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Records.
+    pub records: u64,
+    /// Bytes of their bodies.
+    pub bytes: u64,
+}
+
 /// Every lane of a pipeline and what waits for their acknowledgement.
 #[derive(Debug)]
 pub struct Outlets {
     /// One for each sink.
     pub lanes: Vec<Lane>,
+    /// One for each sink; none: it gets the records themselves.
+    summaries: Vec<Option<Summary>>,
     /// Bytes of all lanes together, beyond which nothing is read.
     bytes_max: usize,
     steps: Run,
@@ -54,6 +67,8 @@ pub struct Outlets {
     spare_fields: Fields<'static>,
     spare_alerts: Vec<Alert>,
     newest: u64,
+    /// By number of the source.
+    taken: Vec<Taken>,
     marks: VecDeque<(u64, StreamId, Position)>,
 }
 
@@ -61,6 +76,7 @@ impl Outlets {
     /// Empty queues.
     pub fn new(lanes: Vec<Lane>, steps: Run, bytes_max: usize) -> Self {
         Self {
+            summaries: lanes.iter().map(|_| None).collect(),
             lanes,
             bytes_max,
             steps,
@@ -68,8 +84,14 @@ impl Outlets {
             spare_fields: Fields::default(),
             spare_alerts: Vec::new(),
             newest: 0,
+            taken: Vec::new(),
             marks: VecDeque::new(),
         }
+    }
+
+    /// Sink number `sink` gets counts instead of records, which go on from those of the last run.
+    pub fn summarise_sink(&mut self, sink: usize, interval: Duration, known: Counts) {
+        self.summaries[sink] = Some(Summary::new(interval, known));
     }
 
     /// Sequence number of the newest record.
@@ -101,6 +123,7 @@ impl Outlets {
     /// Runs the steps on a record and gives it to every sink that wants it.
     pub fn record(&mut self, now: Tick, context: &Context, mut record: Record<'_>) {
         self.newest += 1;
+        self.take(context.source, record.body.len() as u64);
         if self.steps.is_empty() {
             return self.hand_out(now, context, &record);
         }
@@ -124,12 +147,76 @@ impl Outlets {
         self.spare_fields = record.fields.recycle();
     }
 
+    fn take(&mut self, source: usize, bytes: u64) {
+        if self.taken.len() <= source {
+            self.taken.resize(source + 1, Taken::default());
+        }
+        self.taken[source].records += 1;
+        self.taken[source].bytes += bytes;
+    }
+
+    /// What came from the source of this number so far.
+    pub fn taken(&self, source: usize) -> Taken {
+        self.taken.get(source).copied().unwrap_or_default()
+    }
+
     fn hand_out(&mut self, now: Tick, context: &Context, record: &Record<'_>) {
-        for (lane, common) in self.lanes.iter_mut().zip(&context.commons) {
-            if lane.wants(record, &context.labels) {
-                lane.append(now, common, record, self.newest);
+        let sinks = self
+            .lanes
+            .iter_mut()
+            .zip(&mut self.summaries)
+            .zip(&context.commons);
+        for ((lane, summary), common) in sinks {
+            if !lane.wants(record, &context.labels) {
+                continue;
+            }
+            match summary {
+                Some(summary) => summary.count(now, record),
+                None => lane.append(now, common, record, self.newest),
             }
         }
+    }
+
+    /// Hands the lines of summaries that are due to their sinks; `flush` does not wait. Whether there was one.
+    pub fn summarise(&mut self, now: Tick, flush: bool) -> bool {
+        let mut any = false;
+        for (lane, summary) in self.lanes.iter_mut().zip(&mut self.summaries) {
+            let sequence = self.newest + 1;
+            let line = summary
+                .as_mut()
+                .and_then(|summary| summary.poll(now, sequence, flush));
+            if let Some(line) = line {
+                self.newest = sequence;
+                let common = lane.prepare(&Labels::default());
+                lane.append(now, &common, &Record::new(0, &line), sequence);
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// When [`Outlets::summarise`] has something to do.
+    pub fn deadline(&self) -> Option<Tick> {
+        self.summaries
+            .iter()
+            .flatten()
+            .filter_map(Summary::deadline)
+            .min()
+    }
+
+    /// What the summaries of a restart have to go on from, by number of the sink.
+    pub fn summaries(&self) -> impl Iterator<Item = (usize, Counts)> {
+        let summaries = self.summaries.iter().enumerate();
+        summaries.filter_map(|(sink, summary)| Some((sink, summary.as_ref()?.counts())))
+    }
+
+    /// Whether a summary's line was acknowledged since the last call.
+    pub fn summary_acknowledged(&mut self) -> bool {
+        let newest = self.newest;
+        let sinks = self.lanes.iter().zip(&mut self.summaries);
+        sinks
+            .filter_map(|(lane, summary)| Some(summary.as_mut()?.acknowledged(lane.acknowledged(newest))))
+            .fold(false, |any, acknowledged| any | acknowledged)
     }
 
     /// An alert is a record of its own to the sinks that it names.
@@ -161,6 +248,9 @@ impl Outlets {
     /// Notes where `stream` is when all records so far are settled.
     pub fn mark(&mut self, stream: StreamId, position: Position) {
         self.marks.push_back((self.newest, stream, position));
+        for summary in self.summaries.iter_mut().flatten() {
+            summary.mark(self.newest);
+        }
     }
 
     /// The next position that every sink has settled.
@@ -174,6 +264,9 @@ impl Outlets {
         let (sequence, stream, position) = *self.marks.front()?;
         (sequence <= settled).then(|| {
             self.marks.pop_front();
+            for summary in self.summaries.iter_mut().flatten() {
+                summary.settle(sequence);
+            }
             (stream, position)
         })
     }

@@ -71,6 +71,18 @@ pub enum Report {
 }
 
 impl Report {
+    /// Whether something that was to be read cannot be.
+    pub fn is_unread(&self) -> bool {
+        matches!(
+            self,
+            Self::DirectoryUnreadable(_)
+                | Self::FileUnreadable { .. }
+                | Self::FileGone(_)
+                | Self::TooManyFiles(_)
+                | Self::OutputUnavailable(_)
+        )
+    }
+
     /// Whether somebody should look at it.
     pub fn is_warning(&self) -> bool {
         !matches!(

@@ -1,8 +1,11 @@
 //! What `/status` and `/metrics` show of a pipeline.
 
+use super::Engine;
 use super::batch::LaneCounts;
+use super::outlets::Taken;
 use super::tail::TailCounts;
-use super::{Engine, FileSource};
+use crate::pipeline::StepCounts;
+use crate::pipeline::count::Metric;
 use serde::Serialize;
 
 /// One pipeline at a moment.
@@ -19,6 +22,10 @@ pub struct PipelineStatus {
     pub files: Vec<FilesStatus>,
     /// Its container output sources.
     pub containers: Vec<ContainerStatus>,
+    /// What its steps did, in the order of the document.
+    pub steps: Vec<StepCounts>,
+    /// What its `count` steps counted.
+    pub counts: Vec<Metric>,
     /// Its sinks.
     pub sinks: Vec<SinkStatus>,
 }
@@ -29,6 +36,10 @@ pub struct PipelineStatus {
 pub struct FilesStatus {
     /// Name of the source.
     pub source: String,
+    /// Records read.
+    pub records: u64,
+    /// Bytes of them.
+    pub bytes: u64,
     /// Bytes that are there and were not read.
     pub lag_bytes: u64,
     /// Files that are followed.
@@ -57,6 +68,10 @@ pub struct FilesStatus {
 pub struct ContainerStatus {
     /// Name of the source.
     pub source: String,
+    /// Records read.
+    pub records: u64,
+    /// Bytes of them.
+    pub bytes: u64,
     /// Settled last second by container.
     pub positions: Vec<(String, Option<i64>)>,
 }
@@ -86,7 +101,9 @@ pub struct SinkStatus {
 impl Engine {
     /// The pipeline at this moment.
     pub fn status(&self) -> PipelineStatus {
-        let files = self.files.iter().map(|FileSource { name, tail }| {
+        let files = self.files.iter().map(|source| {
+            let Taken { records, bytes } = self.outlets.taken(source.number);
+            let tail = &source.tail;
             let TailCounts {
                 lost_files,
                 lost_bytes,
@@ -97,7 +114,9 @@ impl Engine {
             } = tail.counts();
             let positions = tail.positions().unwrap_or_default().into_iter();
             FilesStatus {
-                source: name.clone(),
+                source: source.name.clone(),
+                records,
+                bytes,
                 lag_bytes: tail.lag_bytes(),
                 files: tail.files(),
                 open_files: tail.open_files(),
@@ -110,14 +129,19 @@ impl Engine {
                 positions: positions.map(|at| (at.name, at.offset)).collect(),
             }
         });
-        let containers = self.streams.iter().map(|source| ContainerStatus {
-            source: source.name.clone(),
-            positions: source
-                .follow
-                .positions()
-                .into_iter()
-                .map(|(name, at)| (name, at.last_second))
-                .collect(),
+        let containers = self.streams.iter().map(|source| {
+            let Taken { records, bytes } = self.outlets.taken(source.number);
+            ContainerStatus {
+                source: source.name.clone(),
+                records,
+                bytes,
+                positions: source
+                    .follow
+                    .positions()
+                    .into_iter()
+                    .map(|(name, at)| (name, at.last_second))
+                    .collect(),
+            }
         });
         let sinks = self
             .outlets
@@ -149,6 +173,8 @@ impl Engine {
             records: self.outlets.newest(),
             files: files.collect(),
             containers: containers.collect(),
+            steps: self.outlets.steps().counts().collect(),
+            counts: self.outlets.steps().metrics().collect(),
             sinks: sinks.collect(),
         }
     }

@@ -20,6 +20,7 @@ use self::arrivals::Arrival;
 use self::file::{File, Shown, Stage};
 use self::followed::Followed;
 use self::memory::Memory;
+use self::siblings::Age;
 use super::checkpoint::{FilePosition, Identity};
 use super::framer::FramerSettings;
 use super::outlets::{Context, Outlets, Position, StreamId};
@@ -429,6 +430,12 @@ impl Tail {
             .update(id, |file| (file.restart(outlets), file.name.clone()))?;
         self.memory.ghost_ends(ghost, end);
         self.list_soon(now);
+        // The next copy may have been made in place of the one before: the listing compares it like any other rotated file.
+        let is_rotated = |file: &File| file.kin.age != Age::Current && file.is_untied();
+        if self.followed.get(id).is_some_and(is_rotated) {
+            self.followed.remove(id);
+            self.to_close.push_back(id);
+        }
         Some(Report::FileTruncated(name))
     }
 
@@ -445,8 +452,7 @@ impl Tail {
             .get(heir)
             .and_then(|heir| self.followed.bequeather(heir));
         if let Some(before) = before {
-            self.followed
-                .update_both(heir, before, |heir, before| heir.inherit(before));
+            self.followed.update_both(heir, before, File::inherit);
         }
     }
 

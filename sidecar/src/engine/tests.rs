@@ -36,6 +36,7 @@ fn engine() -> Engine {
         pod: &Pod::default(),
         checkpoint: None,
         persistent: false,
+        once: false,
         seed: 1,
     };
     Engine::new(&pipeline, start)

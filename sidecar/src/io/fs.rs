@@ -27,8 +27,8 @@ fn entry(found: &DirEntry, pattern: &regex::bytes::Regex, wanted: &HashSet<u64>)
     let name = found.file_name();
     let matches = pattern.is_match(name.as_bytes());
     let was = || name.to_str().and_then(rotated);
-    let matched = || was().is_some_and(|was| pattern.is_match(was.stem.as_bytes()));
-    if !matches && !wanted.contains(&found.ino()) && !matched() {
+    let has_matched = || was().is_some_and(|was| pattern.is_match(was.stem.as_bytes()));
+    if !matches && !wanted.contains(&found.ino()) && !has_matched() {
         return None;
     }
     let metadata = std::fs::metadata(found.path()).ok().filter(Metadata::is_file)?;

@@ -95,9 +95,14 @@ impl Clients {
         }
     }
 
-    /// The client to use now. Where new certificates cannot be used the old ones go on, and the error is given out beside.
+    /// The client to use now. Where new certificates cannot be used the old ones go on, and the error is given out beside. Without
+    /// a client there is always an error.
     pub fn client(&mut self, now: Tick) -> (Option<HttpClient>, Option<Error>) {
         let error = self.renew(now).err();
+        if self.client.is_none() {
+            // Otherwise the next look would find nothing new, and nothing to say.
+            self.files.forget();
+        }
         (self.client.clone(), error)
     }
 

@@ -40,7 +40,7 @@ pub(super) struct Counter {
 }
 
 /// One value of a metric.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Metric {
     /// Name of the metric.
     pub name: String,

@@ -1,5 +1,6 @@
 //! Regular expressions of steps: linear in the text by construction, and bounded in memory.
 
+use super::when::Position;
 use regex::bytes::{Regex, RegexBuilder};
 
 /// Bytes of a compiled expression, and again of the tables that it builds while it runs.
@@ -19,6 +20,19 @@ pub enum Error {
     /// It is not one, and where is not known; or it is too large.
     #[error("{0}")]
     Unusable(String),
+}
+
+impl Error {
+    /// Where in the text, if that is known.
+    pub fn position(&self) -> Option<Position> {
+        match self {
+            Self::Syntax { column, .. } => Some(Position {
+                line: 1,
+                column: *column,
+            }),
+            Self::Unusable(_) => None,
+        }
+    }
 }
 
 /// Compiles an expression that is searched in bytes.

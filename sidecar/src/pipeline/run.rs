@@ -28,7 +28,7 @@ struct Memory {
 }
 
 /// What one step did since the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct StepCounts {
     /// The kind of step, as the document names it.
     pub kind: &'static str,

@@ -7,7 +7,7 @@ use super::rate_limit::RateLimit;
 use super::redact::Redact;
 use super::sample::Sample;
 use super::set::{Remove, Set};
-use super::when::{Expression, When};
+use super::when::{Expression, Position, When};
 use super::{parse, pattern, severity};
 use crate::config::Mistake;
 use logship_crd::agent_config::{self, StepKind};
@@ -191,19 +191,32 @@ impl Check<'_> {
     }
 
     pub(super) fn mistake(&mut self, field: &str, value: &str, problem: &str, remedy: &'static str) {
+        self.mistake_at(field, value, None, problem, remedy);
+    }
+
+    /// A mistake at a place in the value.
+    fn mistake_at(
+        &mut self,
+        field: &str,
+        value: &str,
+        at: Option<Position>,
+        problem: &str,
+        remedy: &'static str,
+    ) {
         self.mistakes.push(Mistake::Invalid {
             place: format!("{}.{field}", self.place),
             value: value.to_owned(),
             problem: problem.to_owned(),
+            at,
             remedy,
         });
     }
 
     pub(super) fn when(&mut self, field: &str, text: &str) -> Option<Condition> {
-        let remedy = "write a condition in CEL, for example status >= 500 or !has(fields.user)";
+        let remedy = "write a condition in CEL, for example status_code >= 500 or !has(fields.user)";
         let compiled = When::compile(text).map(Condition::new);
         compiled
-            .map_err(|error| self.mistake(field, text, &error.to_string(), remedy))
+            .map_err(|error| self.mistake_at(field, text, error.position(), &error.to_string(), remedy))
             .ok()
     }
 
@@ -216,7 +229,7 @@ impl Check<'_> {
         let remedy = "write a value in CEL after '=', for example =duration * 1000.0";
         let compiled = Expression::compile(text);
         compiled
-            .map_err(|error| self.mistake(field, text, &error.to_string(), remedy))
+            .map_err(|error| self.mistake_at(field, text, error.position(), &error.to_string(), remedy))
             .ok()
     }
 
@@ -224,7 +237,7 @@ impl Check<'_> {
         let remedy = "write a regular expression as the regex crate knows them, without look-around";
         let compiled = pattern::compile(text);
         compiled
-            .map_err(|error| self.mistake(field, text, &error.to_string(), remedy))
+            .map_err(|error| self.mistake_at(field, text, error.position(), &error.to_string(), remedy))
             .ok()
     }
 }

@@ -156,7 +156,7 @@ fn the_first_mistake_reads_like_help() {
         mistakes[0],
         "shop.json: pipeline[0].drop.when is \"a == 1 && b.trim() == ''\": there is no function trim of 0 arguments here; there are \
          has, size, int, double, contains, startsWith, endsWith and matches at line 1 column 13; write a condition in CEL, for \
-         example status >= 500 or !has(fields.user)"
+         example status_code >= 500 or !has(fields.user)"
     );
 }
 

@@ -70,6 +70,16 @@ pub enum Error {
     Refused { problem: String, at: Position },
 }
 
+impl Error {
+    /// Where in the text, if that is known.
+    pub fn position(&self) -> Option<Position> {
+        match self {
+            Self::Syntax { at, .. } | Self::Refused { at, .. } => Some(*at),
+            Self::Long | Self::Deep => None,
+        }
+    }
+}
+
 impl When {
     /// Compiles a condition.
     pub fn compile(text: &str) -> Result<Self, Error> {

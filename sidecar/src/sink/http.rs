@@ -1,21 +1,22 @@
 //! An HTTP endpoint: one POST a batch, and its answer.
 
+mod credentials;
+
+use self::credentials::{Authorization, Credentials};
 use super::answer::Answer;
 use super::grpc;
 use super::verdict::{self, Verdict};
-use crate::config::{Auth, Dialect, Endpoint};
+use crate::config::{Dialect, Endpoint};
+use crate::engine::Tick;
 use crate::io::clock::Clock;
 use crate::io::net::{ClientSettings, Clients, HttpClient};
-use crate::io::secret::Watched;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, TE};
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// More of an answer's body is not read; then the connection is not used again.
@@ -24,6 +25,8 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 const BULK_ANSWER_BYTES_MAX: usize = 16 << 20;
 /// Where the status is the answer, its body is not waited for longer.
 const ANSWER_BODY_TIME_MAX: Duration = Duration::from_secs(1);
+/// What goes wrong beside the batches is said no more often.
+const SAID_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The endpoint. Several requests may be on their way at once.
 #[derive(Debug)]
@@ -37,8 +40,9 @@ pub struct HttpTransport {
 #[derive(Debug)]
 struct Changing {
     clients: Clients,
-    credentials: Option<Watched>,
-    authorization: Option<HeaderValue>,
+    credentials: Option<Credentials>,
+    /// When it is said again that new certificates cannot be used.
+    say_at: Tick,
 }
 
 impl HttpTransport {
@@ -50,31 +54,28 @@ impl HttpTransport {
             https: endpoint.url.scheme_str() == Some("https"),
             http2_only: endpoint.dialect == Dialect::OtlpGrpc,
         };
-        let credentials = endpoint.auth.as_ref().map(|auth| {
-            Watched::new(match auth {
-                Auth::Basic { username, password } => vec![username.clone(), password.clone()],
-                Auth::Bearer(token) => vec![token.clone()],
-            })
-        });
+        let credentials = endpoint.auth.clone().map(Credentials::new);
         Self {
             endpoint,
             clock,
             changing: Mutex::new(Changing {
                 clients: Clients::new(settings),
                 credentials,
-                authorization: None,
+                say_at: Tick::ZERO,
             }),
         }
     }
 
     /// Posts a body with so many records.
     pub async fn send(&self, body: Bytes, records: usize) -> Verdict {
-        let prepared = self.prepare();
-        let (client, authorization) = match prepared {
+        let (client, authorization) = match self.prepare() {
             Ok(prepared) => prepared,
             Err(error) => return retry(error),
         };
-        let request = match request(&self.endpoint, authorization, body) {
+        let header = authorization
+            .as_ref()
+            .map(|authorization| authorization.header.clone());
+        let request = match request(&self.endpoint, header, body) {
             Ok(request) => request,
             Err(error) => return retry(format!("failed to build the request: {error}")),
         };
@@ -82,28 +83,35 @@ impl HttpTransport {
             let answer = client.request(request).await.map_err(|error| explain(&error))?;
             Ok(self.read(answer).await)
         };
-        match tokio::time::timeout(self.endpoint.timeout, exchange).await {
+        let verdict = match tokio::time::timeout(self.endpoint.timeout, exchange).await {
             Ok(Ok(answer)) => verdict::judge(self.endpoint.dialect, &answer, records),
             Ok(Err(error)) => retry(error),
             Err(_) => retry(format!("no answer within {:?}", self.endpoint.timeout)),
+        };
+        match authorization {
+            Some(authorization) => verdict.with_words(|words| authorization.hide(words)),
+            None => verdict,
         }
     }
 
     /// The client and the credentials of this moment.
-    fn prepare(&self) -> Result<(HttpClient, Option<HeaderValue>), String> {
+    fn prepare(&self) -> Result<(HttpClient, Option<Arc<Authorization>>), String> {
         let mut changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let changing = &mut *changing;
         let now = self.clock.now();
         let (client, trouble) = changing.clients.client(now);
         let trouble = trouble.map(|error| describe(&error));
-        if let (Some(error), true) = (&trouble, client.is_some()) {
+        if let (Some(error), true) = (&trouble, client.is_some() && now >= changing.say_at) {
+            changing.say_at = now + SAID_INTERVAL;
             tracing::warn!(
                 error,
                 "the new certificates cannot be used, going on with the old ones"
             );
         }
         let client = client.ok_or_else(|| trouble.unwrap_or_default())?;
-        changing.authorize(now, self.endpoint.auth.as_ref())?;
-        Ok((client, changing.authorization.clone()))
+        let credentials = changing.credentials.as_mut();
+        let authorization = credentials.map(|credentials| credentials.authorization(now));
+        Ok((client, authorization.transpose()?))
     }
 
     /// Where the status is the answer, the body is read only so that the connection can be used again.
@@ -138,39 +146,6 @@ impl HttpTransport {
             complete,
         }
     }
-}
-
-impl Changing {
-    fn authorize(&mut self, now: Duration, auth: Option<&Auth>) -> Result<(), String> {
-        let (Some(credentials), Some(auth)) = (&mut self.credentials, auth) else {
-            return Ok(());
-        };
-        let contents = match credentials.changed(now) {
-            Ok(None) => return Ok(()),
-            Ok(Some(contents)) => contents,
-            // A Secret may be away for a moment; what was valid may still be.
-            Err(_) if self.authorization.is_some() => return Ok(()),
-            Err(error) => return Err(describe(&error)),
-        };
-        let value = authorization(auth, contents)
-            .ok_or("failed to use the credentials: they must be visible ASCII characters")?;
-        self.authorization = Some(value);
-        Ok(())
-    }
-}
-
-fn authorization(auth: &Auth, contents: &[Vec<u8>]) -> Option<HeaderValue> {
-    let text = |index: usize| contents.get(index).map(|text| text.trim_ascii());
-    let value = match auth {
-        Auth::Basic { .. } => {
-            let pair = [text(0)?, b":", text(1)?].concat();
-            format!("Basic {}", BASE64.encode(pair)).into_bytes()
-        }
-        Auth::Bearer(_) => [b"Bearer ", text(0)?].concat(),
-    };
-    let mut value = HeaderValue::from_bytes(&value).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }
 
 fn request(

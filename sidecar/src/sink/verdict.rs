@@ -50,6 +50,40 @@ pub enum Verdict {
     },
 }
 
+impl Verdict {
+    /// The same with other words for people.
+    #[must_use]
+    pub fn with_words(self, change: impl Fn(String) -> String) -> Self {
+        match self {
+            Self::Delivered => Self::Delivered,
+            Self::Retry { after, error } => Self::Retry {
+                after,
+                error: change(error),
+            },
+            Self::Refused { error } => Self::Refused { error: change(error) },
+            Self::Lost { records, error } => Self::Lost {
+                records,
+                error: change(error),
+            },
+            Self::Partly {
+                failures,
+                after,
+                error,
+            } => {
+                let changed = |(number, failure)| match failure {
+                    Failure::Retry => (number, Failure::Retry),
+                    Failure::Rejected(error) => (number, Failure::Rejected(change(error))),
+                };
+                Self::Partly {
+                    failures: failures.into_iter().map(changed).collect(),
+                    after,
+                    error: change(error),
+                }
+            }
+        }
+    }
+}
+
 /// Why a record was not taken over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {

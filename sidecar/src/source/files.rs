@@ -199,6 +199,7 @@ mod tests {
             pod: &Pod::default(),
             checkpoint: None,
             persistent: false,
+            once: false,
             seed: 1,
         };
         let mut engine = Engine::new(&pipeline, start);

@@ -2,17 +2,22 @@
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails the test")]
 
 mod api;
+mod once;
 mod receiver;
+mod recipes;
+mod scripted;
 mod server;
+mod sinks;
 #[expect(dead_code, reason = "shared with the tests of rotations")]
 mod support;
 mod tls;
 
 use receiver::Receiver;
 use serde_json::{Value, json};
-use std::io::{Read, Write};
-use std::net::{Ipv6Addr, TcpListener, TcpStream};
-use support::{Place, Running, all_there, document, eventually, exists, finish, numbered};
+use std::net::{Ipv6Addr, TcpListener};
+use support::{
+    Place, Running, all_there, ask_admin, document, eventually, exists, finish, free_port, numbered,
+};
 
 fn http_sink(url: &str, compression: &str) -> Value {
     json!([{"name": "bus", "batch": {"maxBytes": 4096, "maxAgeMs": 50},
@@ -390,7 +395,8 @@ fn check_accepts_a_good_document_and_places_the_mistakes_of_a_bad_one() {
     };
     let good = document(&json!([stdout_sink("json")])).to_string();
     check(&good, 0, &["OK"]);
-    check("{\n \"version\": x", 64, &["line 2 column 13"]);
+    check("{\n \"version\": x}", 64, &[":2:2: version: invalid type"]);
+    check("{\n \"version\": 1", 64, &[":1:1: unclosed bracket"]);
     check(
         &good.replace(r".+\\.log$", "a("),
         64,
@@ -403,24 +409,11 @@ fn check_accepts_a_good_document_and_places_the_mistakes_of_a_bad_one() {
     );
 }
 
-/// The answer of the administration, head and body, once it listens.
-fn ask_admin(port: u16, path: &str) -> String {
-    let mut stream = eventually("the administration listens", || {
-        TcpStream::connect(("127.0.0.1", port)).ok()
-    });
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
-
 #[test]
 fn administration_tells_health_metrics_and_status() {
     let place = Place::new();
     place.append("a.log", "x\n");
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
+    let port = free_port();
     let running = Running::start(&mut place.by_environment_with_admin(port));
     place.wait_for_lines(1);
     for (path, status, part) in [
@@ -468,4 +461,41 @@ fn https_endpoint_is_trusted_by_the_given_authority_only() {
         (receiver.messages() == ["x"]).then_some(())
     });
     assert_eq!(running.terminate(), Some(0));
+}
+
+#[test]
+fn summary_counts_by_severity_and_a_restart_counts_nothing_twice() {
+    let place = Place::new();
+    let sinks = serde_json::json!([{"name": "summary", "file": {"path": "summary.ndjson", "summary": {"intervalMs": 1000}}}]);
+    let start = || {
+        let mut command = place.by_document(&sinks);
+        let path = place.path("config/shop.json");
+        let mut document: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        document["pipeline"] = serde_json::json!([{"severity": {}}]);
+        std::fs::write(&path, document.to_string()).unwrap();
+        Running::start(&mut command)
+    };
+    let lines = || -> Vec<Value> {
+        let text = std::fs::read_to_string(place.path("state/summary.ndjson")).unwrap_or_default();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    };
+    let total = |severity: &str| -> u64 {
+        let counts = lines().into_iter();
+        counts
+            .filter_map(|line| line["severities"][severity].as_u64())
+            .sum()
+    };
+    place.append("a.log", "ERROR one\nINFO two\n");
+    let running = start();
+    eventually("a first line", || (total("ERROR") == 1).then_some(()));
+    place.append("a.log", "ERROR three\nINFO four\n");
+    assert_eq!(running.terminate(), Some(0));
+    let running = start();
+    eventually("every record once", || {
+        (total("ERROR") == 2 && total("INFO") == 2).then_some(())
+    });
+    assert_eq!(running.terminate(), Some(0));
+    assert_eq!((total("ERROR"), total("INFO")), (2, 2));
 }

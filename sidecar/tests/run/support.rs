@@ -1,7 +1,9 @@
 //! The real binary in a directory of its own, and conditions with a deadline.
 
+use serde_json::{Value, json};
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -83,20 +85,26 @@ impl Place {
     }
 
     /// `logship run` configured by one document with a files source `access` and these sinks.
-    pub fn by_document(&self, sinks: &serde_json::Value) -> Command {
+    pub fn by_document(&self, sinks: &Value) -> Command {
+        self.by_whole_document(&document(sinks), 0)
+    }
+
+    /// `logship run` configured by this document, with the administration on this port.
+    pub fn by_whole_document(&self, document: &Value, admin_port: u16) -> Command {
         let directory = self.path("config");
         std::fs::create_dir_all(&directory).unwrap();
-        std::fs::write(directory.join("shop.json"), document(sinks).to_string()).unwrap();
+        std::fs::write(directory.join("shop.json"), document.to_string()).unwrap();
         let mut command = self.binary();
         command
-            .args(["run", "--admin-port=0"])
+            .arg("run")
+            .arg(format!("--admin-port={admin_port}"))
             .arg(format!("--config-dir={}", directory.display()))
             .arg(format!("--state-dir={}", self.path("state").display()))
             .env("POD_NAME", "web-0")
             .env("POD_NAMESPACE", "shop")
             .env(
                 "LOGSHIP_DIRECTORIES",
-                serde_json::json!({"shop/access": self.path("logs")}).to_string(),
+                json!({"shop/access": self.path("logs")}).to_string(),
             );
         command
     }
@@ -130,8 +138,8 @@ impl Place {
     }
 }
 
-pub fn document(sinks: &serde_json::Value) -> serde_json::Value {
-    serde_json::json!({
+pub fn document(sinks: &Value) -> Value {
+    json!({
         "version": 1, "name": "shop", "generation": 3, "drainMs": 5000,
         "sources": [{"name": "access", "files": {"directory": "/var/log/nginx", "pattern": r".+\.log$", "scanIntervalMs": 200, "startAt": "Beginning"}}],
         "sinks": sinks,
@@ -195,4 +203,22 @@ pub fn all_there(lines: &[String], range: std::ops::Range<usize>) -> bool {
 
 pub fn exists(path: &Path) -> Option<()> {
     path.exists().then_some(())
+}
+
+/// A port that was free a moment ago, for a process that is told its port. Not one that the kernel gives to whoever connects.
+pub fn free_port() -> u16 {
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(10_000..32_000)).take(100);
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    ports.find(is_free).unwrap()
+}
+
+/// The answer of the administration, head and body, once it listens.
+pub fn ask_admin(port: u16, path: &str) -> String {
+    let mut stream = eventually("the administration listens", || {
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()
+    });
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }

@@ -78,7 +78,7 @@ impl Collector {
         fs::write(&file, configuration(&ports, &output))?;
         let mut command = Command::new(built("otelcol")?.join("otelcol"));
         command.arg("--config").arg(file);
-        let process = Process::start("the Collector", directory, command)?;
+        let process = Process::start("the Collector", directory, &command)?;
         let mut collector = Self {
             ports,
             process,
@@ -140,6 +140,7 @@ receivers:
   loki:
     protocols:
       http: {{endpoint: '127.0.0.1:{loki}'}}
+    use_incoming_timestamp: true
   splunk_hec:
     endpoint: 127.0.0.1:{splunk_hec}
     ack: {{extension: ack}}

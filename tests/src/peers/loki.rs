@@ -45,7 +45,7 @@ impl Loki {
         )?;
         let mut command = Command::new(built("loki")?.join("loki"));
         command.arg("-config.file").arg(file);
-        let process = Process::start("Loki", directory, command)?;
+        let process = Process::start("Loki", directory, &command)?;
         let mut loki = Self {
             url: format!("http://127.0.0.1:{port}"),
             process,

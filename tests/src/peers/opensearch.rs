@@ -41,7 +41,7 @@ impl OpenSearch {
             .arg(directory.path())
             .arg(port.to_string())
             .args(settings);
-        let process = Process::start("OpenSearch", directory, command)?;
+        let process = Process::start("OpenSearch", directory, &command)?;
         let url = format!("http://127.0.0.1:{port}");
         let mut node = Self { url, process };
         node.wait_until_ready().await?;

@@ -25,11 +25,13 @@ pub struct Process {
 }
 
 impl Process {
-    /// Runs `command` with `directory` as its working directory; what it says goes to a file there.
+    /// Runs `command` with `directory` as its working directory; what it says goes to a file there. It ends with the calling thread
+    /// even if that is killed.
     ///
     /// # Errors
     /// When the program cannot be started.
-    pub fn start(name: &'static str, directory: TempDir, mut command: Command) -> Result<Self> {
+    pub fn start(name: &'static str, directory: TempDir, command: &Command) -> Result<Self> {
+        let mut command = mortal(command);
         command.current_dir(directory.path()).stdin(Stdio::null());
         let mut process = Self {
             name,
@@ -133,19 +135,37 @@ impl Drop for Process {
     }
 }
 
+/// The same command, started by setpriv(1), which has the kernel end it with its parent and then becomes it.
+fn mortal(command: &Command) -> Command {
+    let mut mortal = Command::new("setpriv");
+    mortal
+        .args(["--pdeathsig", "KILL", "--"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    mortal.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    mortal
+}
+
 /// Both fail only for a child that was waited for.
 fn end(child: &mut Child) {
     child.kill().ok();
     child.wait().ok();
 }
 
-/// A TCP port of the loopback address that was free a moment ago, for a program that cannot choose one itself.
+/// A TCP port of the loopback address that was free a moment ago, for a program that cannot choose one itself. Not one of those that
+/// the kernel gives to whoever connects or asks for any port (`ip_local_port_range`): it could be gone before the program listens.
 ///
 /// # Errors
 /// When there is none.
 pub fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("failed to find a free port")?;
-    Ok(listener.local_addr()?.port())
+    let port = || fastrand::u16(10_000..32_000);
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let mut ports = std::iter::repeat_with(port).take(100);
+    ports.find(is_free).context("failed to find a free port")
 }
 
 /// The folder of a peer in the cache; `tests/peers/build` builds it when it is not there yet.
@@ -163,4 +183,41 @@ pub fn built(peer: &str) -> Result<PathBuf> {
         bail!("failed to build the peer {peer}: {}", output.status);
     }
     Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim_end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn wait_for_stat(process: u32, what: &str) {
+        wait_for(what, PATIENCE, async || {
+            let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+            Ok(if stat.contains(what) {
+                Look::Done(())
+            } else {
+                Look::NotYet(stat)
+            })
+        })
+        .await
+        .unwrap();
+    }
+
+    #[tokio::test]
+    async fn ends_with_the_thread_that_started_it_although_its_handle_is_lost() {
+        let (to_main, started) = tokio::sync::oneshot::channel();
+        let (to_thread, end) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let mut command = Command::new("sleep");
+            command.arg("1000");
+            let process = Process::start("sleep", tempfile::tempdir().unwrap(), &command).unwrap();
+            to_main.send(process.id().unwrap()).unwrap();
+            std::mem::forget(process);
+            end.recv().ok();
+        });
+        let process = started.await.unwrap();
+        wait_for_stat(process, "(sleep) S").await;
+        drop(to_thread);
+        thread.join().unwrap();
+        wait_for_stat(process, "(sleep) Z").await;
+    }
 }

@@ -36,7 +36,7 @@ impl Rsyslog {
             .arg(file)
             .arg("-i")
             .arg(directory.path().join("pid"));
-        let process = Process::start("rsyslog", directory, command)?;
+        let process = Process::start("rsyslog", directory, &command)?;
         let mut daemon = Self {
             port,
             process,

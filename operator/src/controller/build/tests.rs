@@ -12,6 +12,7 @@ fn shipping(name: &str, uid: &str) -> LogShipping {
         "spec": {
             "selector": {},
             "sources": [{"name": "out", "containerOutput": {}}],
+            "pipeline": [{"severity": {}}],
             "sinks": [{"name": "out", "stdout": {}}],
         },
     }))
@@ -67,8 +68,11 @@ fn the_config_map_belongs_to_its_resource_alone() {
             "name": "web",
             "generation": 3,
             "sources": [{"name": "out", "containerOutput": {"containers": []}}],
-            "sinks": [{"name": "out", "batch": {"maxBytes": 1_048_576, "maxAgeMs": 200}, "stdout": {"format": "json"}}],
+            "pipeline": [{"severity": {}}],
+            "sinks": [{"name": "out", "batch": {"maxBytes": 1_048_576, "maxAgeMs": 200, "inFlight": 1}, "retry": {"maxAgeMs": 0},
+                "whenFull": "Block", "stdout": {"format": "json"}}],
             "drainMs": 10_000,
+            "limits": {"recordBytes": 1_048_576, "inFlightBytes": 8_388_608, "openFiles": 1000, "deadLetterBytes": 8_388_608},
         })
     );
 }

@@ -1,6 +1,6 @@
 //! Selectors: the rules of the API server, which it checks for its own kinds only.
 
-use super::Report;
+use super::report::{self, Report};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use kube::core::Selector;
 
@@ -76,7 +76,7 @@ fn is_key(key: &str) -> bool {
     let (prefix, name) = key
         .split_once('/')
         .map_or((None, key), |(prefix, name)| (Some(prefix), name));
-    let is_domain = |prefix: &str| prefix.len() <= 253 && prefix.split('.').all(super::is_dns_label);
+    let is_domain = |prefix: &str| prefix.len() <= 253 && prefix.split('.').all(report::is_dns_label);
     prefix.is_none_or(is_domain) && is_name(name)
 }
 

@@ -115,7 +115,9 @@ impl Tail {
         if arrival.is_known {
             let known = self.memory.forget(identity);
             let was_read = known.as_ref().is_some_and(|known| known.position.offset > 0);
-            known.into_iter().for_each(|known| self.memory.mourn_known(known));
+            if let Some(known) = known {
+                self.memory.mourn_known(known);
+            }
             if !matched && kin.age != Age::Current {
                 // Its inode was reused by a rotated file that is still to be recognised.
                 self.followed.update(id, |file| file.stage = Stage::Failed);

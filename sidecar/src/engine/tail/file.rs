@@ -51,6 +51,10 @@ pub(super) enum Shown {
     Replaced,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says something that the others do not"
+)]
 #[derive(Debug)]
 pub(super) struct File {
     pub id: StreamId,
@@ -355,6 +359,11 @@ impl File {
             && self.is_settled()
             && self.heir_of.is_none()
             && !self.skip_nul
+    }
+
+    /// Whether it holds no record, and shares none with another file.
+    pub(super) fn is_untied(&self) -> bool {
+        !self.framer.is_open() && self.heir_of.is_none() && self.lent_to.is_none()
     }
 
     pub(super) fn is_open(&self) -> bool {

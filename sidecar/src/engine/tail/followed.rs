@@ -27,6 +27,10 @@ pub(super) struct Followed {
 }
 
 /// A file and where it stands in the queues.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says in which of the queues it is"
+)]
 #[derive(Debug)]
 struct Slot {
     file: File,

@@ -253,7 +253,9 @@ fn expression() -> impl Strategy<Value = String> {
         prop_oneof![
             4 => (pair.clone(), one_of(&["==", "!=", "<", "<=", ">", ">=", "&&", "||", "&&", "||"]))
                 .prop_map(|((one, two), operator)| format!("({one}) {operator} ({two})")),
-            2 => (pair, one_of(&["+", "-", "*", "/", "%"])).prop_map(|((one, two), operator)| format!("({one}) {operator} ({two})")),
+            // What joins texts elsewhere has no value here, so numbers alone are added.
+            1 => pair.clone().prop_map(|(one, two)| format!("int({one}) + int({two})")),
+            2 => (pair, one_of(&["-", "*", "/", "%"])).prop_map(|((one, two), operator)| format!("({one}) {operator} ({two})")),
             2 => inner.clone().prop_map(|inner| format!("!({inner})")),
             1 => inner.clone().prop_map(|inner| format!("-({inner})")),
             1 => inner.clone().prop_map(|inner| format!("size({inner})")),

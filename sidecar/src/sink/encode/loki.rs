@@ -32,18 +32,6 @@ const METADATA: u8 = bytes_key(3);
 const NAME: u8 = bytes_key(1);
 const VALUE: u8 = bytes_key(2);
 
-/// What we name ourselves in the metadata, ascending.
-const OWN: [&str; 8] = [
-    "file",
-    "node",
-    "original_bytes",
-    "parse_failed",
-    "resource",
-    "severity",
-    "stream",
-    "truncated",
-];
-
 /// The encoder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loki {
@@ -175,10 +163,25 @@ fn marks(record: &Record<'_>, out: &mut Vec<u8>) {
     }
 }
 
+/// Whether we give this name ourselves.
+fn is_ours(name: &str) -> bool {
+    matches!(
+        name,
+        "file"
+            | "node"
+            | "original_bytes"
+            | "parse_failed"
+            | "resource"
+            | "severity"
+            | "stream"
+            | "truncated"
+    )
+}
+
 fn field(name: &str, value: &Value<'_>, out: &mut Vec<u8>) {
     match value {
         Value::Null => {}
-        _ if OWN.binary_search(&name).is_ok() => metadata(&format!("field_{name}"), value, out),
+        _ if is_ours(name) => metadata(&format!("field_{name}"), value, out),
         _ => metadata(name, value, out),
     }
 }
@@ -199,8 +202,11 @@ fn metadata(name: &str, value: &Value<'_>, out: &mut Vec<u8>) {
 }
 
 fn is_valid(name: &str) -> bool {
-    let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    name.bytes().all(is_valid) && name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
+    let is_valid = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    match name.as_bytes() {
+        [first, rest @ ..] => !first.is_ascii_digit() && is_valid(first) && rest.iter().all(is_valid),
+        [] => false,
+    }
 }
 
 /// The name with an underscore for what it may not have, and before what it may not begin with.

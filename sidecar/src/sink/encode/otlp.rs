@@ -227,7 +227,9 @@ fn attribute(key: u8, name: &str, value: &Value<'_>, out: &mut Vec<u8>) {
                 out.extend_from_slice(&value.to_le_bytes());
             }
             Value::Uint(value) => {
-                nested::<1>(VALUE, out, |out| bytes(STRING, value.to_string().as_bytes(), out))
+                let text = value.to_string();
+                prefix(VALUE, field_bytes(text.len()), out);
+                bytes(STRING, text.as_bytes(), out);
             }
             Value::Number(text) | Value::Json(text) => {
                 prefix(VALUE, field_bytes(text.len()), out);

@@ -47,13 +47,8 @@ pub fn varint(mut value: u64, out: &mut Vec<u8>) {
 /// Appends the key and length of a field; its content follows.
 #[inline]
 pub fn prefix(key: u8, length: usize, out: &mut Vec<u8>) {
-    match u8::try_from(length) {
-        Ok(short @ ..0x80) => out.extend_from_slice(&[key, short]),
-        _ => {
-            out.push(key);
-            varint(length as u64, out);
-        }
-    }
+    out.push(key);
+    varint(length as u64, out);
 }
 
 /// Appends a field with these bytes.
@@ -130,29 +125,29 @@ pub enum Content<'a> {
 }
 
 /// The fields of a message in order, until its end or to where it is malformed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Fields<'a>(pub &'a [u8]);
 
 impl<'a> Fields<'a> {
     /// The last varint with this number, as protobuf wants it; 0 without one.
-    pub fn varint(self, number: u64) -> u64 {
+    pub fn varint(&self, number: u64) -> u64 {
         let varint = |(found, content)| match content {
             Content::Varint(value) if found == number => Some(value),
             _ => None,
         };
-        self.filter_map(varint).last().unwrap_or_default()
+        Fields(self.0).filter_map(varint).last().unwrap_or_default()
     }
 
     /// All texts, bytes and messages with this number.
-    pub fn all(self, number: u64) -> impl Iterator<Item = &'a [u8]> {
-        self.filter_map(move |(found, content)| match content {
+    pub fn all(&self, number: u64) -> impl Iterator<Item = &'a [u8]> {
+        Fields(self.0).filter_map(move |(found, content)| match content {
             Content::Bytes(bytes) if found == number => Some(bytes),
             _ => None,
         })
     }
 
     /// The first of [`Fields::all`]; empty without one.
-    pub fn first(self, number: u64) -> &'a [u8] {
+    pub fn first(&self, number: u64) -> &'a [u8] {
         self.all(number).next().unwrap_or_default()
     }
 

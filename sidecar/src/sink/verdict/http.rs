@@ -45,12 +45,11 @@ pub(super) fn error(answer: &Answer, explanation: &str) -> String {
 /// difference is the same on any clock. RFC 9110, 10.2.3.
 pub(super) fn after(answer: &Answer) -> Option<Duration> {
     let wish = answer.retry_after()?.trim();
-    let wait = match wish.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let wait = date(wish)?.duration_since(date(answer.header(DATE)?)?);
-            Duration::try_from(wait).unwrap_or_default()
-        }
+    let wait = if let Ok(seconds) = wish.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let wait = date(wish)?.duration_since(date(answer.header(DATE)?)?);
+        Duration::try_from(wait).unwrap_or_default()
     };
     Some(bounded(wait))
 }

@@ -22,7 +22,7 @@ pub(super) enum Contents {
     /// As it is.
     Plain(File),
     /// Compressed.
-    Packed(Packed),
+    Packed(Box<Packed>),
 }
 
 /// A compressed file, unpacked up to somewhere.

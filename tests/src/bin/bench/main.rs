@@ -86,15 +86,16 @@ async fn main() -> Result<()> {
 
     let mut figures = Figures::default();
     for scenario in &chosen {
-        figures.throughput.push((
-            **scenario,
-            middle_throughput(&bench, scenario, args.repeat).await?,
-        ));
+        let measured = middle_throughput(&bench, scenario, args.repeat).await;
+        figures.note(&scenario.name(), measured, |figures, figure| {
+            figures.throughput.push((**scenario, figure));
+        });
     }
     for scenario in firsts(&chosen).into_iter().filter(|_| !args.throughput_only) {
-        figures
-            .at_rest
-            .push((scenario.shipper, at_rest(&bench, scenario).await?));
+        let measured = at_rest(&bench, scenario).await;
+        figures.note(scenario.shipper.name(), measured, |figures, figure| {
+            figures.at_rest.push((scenario.shipper, figure));
+        });
     }
 
     let command = format!(
@@ -105,6 +106,11 @@ async fn main() -> Result<()> {
     write_report(&args.out, &report, &figures)?;
     std::io::stdout().write_all(report.as_bytes())?;
     say(&format!("written to {}", args.out.display()));
+    ensure!(
+        figures.failures.is_empty(),
+        "{} measurements failed",
+        figures.failures.len()
+    );
     Ok(())
 }
 
@@ -123,8 +129,7 @@ async fn middle_throughput(bench: &Bench, scenario: &Scenario, passes: usize) ->
     let mut measured = Vec::new();
     for pass in 1..=passes {
         say(&format!("{}: {pass} of {passes} …", scenario.name()));
-        let figure = measure::throughput(bench, scenario).await;
-        let figure = figure.with_context(|| format!("failed to measure {}", scenario.name()))?;
+        let figure = measure::throughput(bench, scenario).await?;
         say(&format!(
             "{}: {pass} of {passes}: {:.0} lines/CPU s, {:.2} s CPU, {:.2} s",
             scenario.name(),

@@ -2,6 +2,7 @@
 
 use crate::measure::Throughput;
 use crate::scenario::{Scenario, Shipper};
+use anyhow::Result;
 use std::time::Duration;
 
 /// What was measured, as far as it has been.
@@ -11,6 +12,8 @@ pub struct Figures {
     pub throughput: Vec<(Scenario, Throughput)>,
     /// One for each shipper that ran.
     pub at_rest: Vec<(Shipper, AtRest)>,
+    /// What could not be measured, and why.
+    pub failures: Vec<String>,
 }
 
 /// What a shipper takes when there is little to do.
@@ -27,6 +30,14 @@ pub struct AtRest {
 }
 
 impl Figures {
+    /// Keeps a figure, or why there is none: the others are worth having all the same.
+    pub fn note<T>(&mut self, name: &str, measured: Result<T>, keep: impl FnOnce(&mut Self, T)) {
+        match measured {
+            Ok(figure) => keep(self, figure),
+            Err(error) => self.failures.push(format!("{name}: {error:#}")),
+        }
+    }
+
     /// How many times faster than a peer: at the same input when the peer was measured with it, else at its first one.
     pub fn ratio(&self, scenario: &Scenario, figure: &Throughput, peer: Shipper) -> Option<f64> {
         let of_peer = || {
@@ -51,6 +62,11 @@ pub fn markdown(machine: &str, command: &str, lines: usize, figures: &Figures) -
     text += "\n![peak memory](memory.svg)\n\n";
     if !figures.at_rest.is_empty() {
         text += &at_rest_table(figures);
+    }
+    for failure in &figures.failures {
+        text += "\nNot measured: ";
+        text += failure;
+        text += "\n";
     }
     text += "\n## Configurations\n\n";
     let configured: Vec<String> = figures
@@ -172,12 +188,31 @@ mod tests {
                 (first(Shipper::Logship), figure(1_000)),
                 (first(Shipper::Collector), figure(15_000)),
             ],
-            at_rest: Vec::new(),
+            ..Figures::default()
         };
         let table = throughput_table(&figures);
         assert!(
             table.contains("| 1000000 | 15.00 | – | – | 1.00 | 2.00 | 10.0 | 50.0 | 300.0 | 0 |"),
             "{table}"
+        );
+    }
+
+    #[test]
+    fn one_failure_does_not_take_the_other_figures_with_it() {
+        let mut figures = Figures::default();
+        let ours = first(Shipper::Logship);
+        figures.note("ours", Ok(figure(1_000)), |figures, figure| {
+            figures.throughput.push((ours, figure));
+        });
+        figures.note(
+            "theirs",
+            Err(anyhow::anyhow!("only 1 of 2 lines arrived")),
+            |_, (): ()| {},
+        );
+        let report = markdown("machine", "command", 2, &figures);
+        assert!(
+            report.contains("| 1000000 |") && report.contains("Not measured: theirs: only 1 of 2"),
+            "{report}"
         );
     }
 }

@@ -69,13 +69,17 @@ macro_rules! scenario {
 
 /// In the order of the report. The first of a shipper is also its subject for everything but throughput.
 #[rustfmt::skip]
-pub const SCENARIOS: [Scenario; 7] = [
+pub const SCENARIOS: [Scenario; 11] = [
+    scenario!(Logship, Cri, "CRI → OTLP over HTTP, gzip", Http, 1, "logship-cri-otlp.json"),
+    scenario!(Logship, Cri, "CRI → Loki, snappy", Http, 1, "logship-cri-loki.json"),
+    scenario!(Logship, Cri, "CRI → Elasticsearch bulk, gzip", Http, 1, "logship-cri-elasticsearch.json"),
     scenario!(Logship, Cri, "lines → NDJSON over HTTP, gzip", Http, 1, "logship-http.json"),
     scenario!(Collector, Cri, "CRI → OTLP over HTTP, gzip", Http, 1, "collector-cri.yaml"),
     scenario!(Filebeat, Cri, "CRI → Elasticsearch bulk, gzip", Http, 1, "filebeat-cri.yaml"),
     scenario!(Rsyslog, Cri, "lines → TCP, plain, not acknowledged", Lines, 1, "rsyslog-tcp.conf"),
+    scenario!(Logship, CriJson, "CRI, JSON → OTLP over HTTP, gzip", Http, 2, "logship-json-otlp.json"),
     scenario!(Collector, CriJson, "CRI, JSON → OTLP over HTTP, gzip", Http, 2, "collector-cri-json.yaml"),
-    scenario!(Logship, Nginx, "lines → NDJSON over HTTP, gzip", Http, 1, "logship-http.json"),
+    scenario!(Logship, Nginx, "nginx, severity, alert → OTLP over HTTP, gzip", Http, 3, "logship-nginx-otlp.json"),
     scenario!(Collector, Nginx, "regex → OTLP over HTTP, gzip", Http, 2, "collector-nginx.yaml"),
 ];
 

@@ -129,7 +129,7 @@ proptest! {
     #[test]
     fn records_are_read_as_they_were_written(record in any_record()) {
         let encoded = encoded(&labels(), &record);
-        prop_assert_eq!(encoded.iter().filter(|byte| **byte == b'\n').count(), 2);
+        prop_assert_eq!(encoded.split(|byte| *byte == b'\n').count(), 3);
         let line = Elasticsearch.line(&encoded);
         let document: Tree = serde_json::from_slice(line).unwrap();
         let mut names = serde_json::from_slice::<Names>(line).unwrap().0;

@@ -180,7 +180,27 @@ fn times_before_1970_are_kept() {
     assert_eq!((timestamp.seconds, timestamp.nanos), (-1, 999_999_999));
 }
 
+/// The entries of each stream, of several requests one after the other.
+fn by_stream(loki: &Loki, batches: &[Batch]) -> BTreeMap<String, Vec<EntryAdapter>> {
+    let mut entries: BTreeMap<String, Vec<EntryAdapter>> = BTreeMap::new();
+    for stream in batches.iter().flat_map(|batch| decoded(loki, batch).streams) {
+        entries.entry(stream.labels).or_default().extend(stream.entries);
+    }
+    entries
+}
+
 proptest! {
+    /// What is split arrives as what is whole.
+    #[test]
+    fn halves_of_a_batch_are_the_whole(records in proptest::collection::vec((0usize..3, any_record()), 2..20), cut in 1usize..20) {
+        let loki = loki(&[], true);
+        let streams = ["a", "b", "c"].map(|source| Labels { source: source.to_owned(), ..Labels::default() });
+        let batch = request(&loki, &streams, &records);
+        let cut = cut.min(records.len() - 1);
+        let halves = [batch.slice(0, cut), batch.slice(cut, records.len())];
+        prop_assert_eq!(by_stream(&loki, &halves), by_stream(&loki, &[batch]));
+    }
+
     /// Loki reads the records that were written, in the order of their stream; their lines are found in the encoded records.
     #[test]
     fn records_are_read_as_they_were_written(records in proptest::collection::vec((0usize..3, any_record()), 1..20)) {

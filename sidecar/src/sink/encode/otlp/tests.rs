@@ -42,8 +42,8 @@ fn pairs(attributes: &[KeyValue]) -> Vec<(&str, Option<Any>)> {
         .collect()
 }
 
-fn string(text: &str) -> Option<Any> {
-    Some(Any::StringValue(text.to_owned()))
+fn string(text: &str) -> Any {
+    Any::StringValue(text.to_owned())
 }
 
 fn check_resource(fixed: &[(&str, &str)], labels: &Labels, expected: &[(&str, &str)]) {
@@ -53,7 +53,7 @@ fn check_resource(fixed: &[(&str, &str)], labels: &Labels, expected: &[(&str, &s
     let resource = request.resource_logs[0].resource.clone().unwrap();
     let expected: Vec<_> = expected
         .iter()
-        .map(|(name, value)| (*name, string(value)))
+        .map(|(name, value)| (*name, Some(string(value))))
         .collect();
     assert_eq!(pairs(&resource.attributes), expected);
 }
@@ -125,11 +125,16 @@ fn records_of_a_container_are_gathered_and_keep_their_file() {
             resource.scope_logs[0].log_records.iter().map(content).collect()
         })
         .collect();
-    let with_file =
-        |body: &str, file: &str| format!("{:?} {:?}", string(body), [("log.file.name", string(file))]);
+    let with_file = |body: &str, file: &str| {
+        format!(
+            "{:?} {:?}",
+            Some(string(body)),
+            [("log.file.name", Some(string(file)))]
+        )
+    };
     let expected = vec![
         vec![with_file("a", "f"), with_file("c", "g"), with_file("d", "f")],
-        vec![format!("{:?} []", string("b"))],
+        vec![format!("{:?} []", Some(string("b")))],
     ];
     assert_eq!(found, expected);
 }
@@ -173,19 +178,19 @@ fn record_keeps_times_severity_marks_and_types() {
         })
     );
     let expected = [
-        ("log.iostream", string("stderr")),
+        ("log.iostream", Some(string("stderr"))),
         ("logship.truncated", Some(Any::BoolValue(true))),
         ("logship.original_bytes", Some(Any::IntValue(9))),
         ("logship.parse_failed", Some(Any::BoolValue(true))),
         ("n", None),
         ("t", Some(Any::BoolValue(true))),
         ("i", Some(Any::IntValue(-9_007_199_254_740_993))),
-        ("u", string("18446744073709551615")),
+        ("u", Some(string("18446744073709551615"))),
         ("f", Some(Any::DoubleValue(0.5))),
-        ("x", string("1e400")),
-        ("s", string("a")),
+        ("x", Some(string("1e400"))),
+        ("s", Some(string("a"))),
         ("b", Some(Any::BytesValue(vec![0xff]))),
-        ("j", string("[1]")),
+        ("j", Some(string("[1]"))),
     ];
     assert_eq!(pairs(&found.attributes), expected);
     assert_eq!(otlp.line(batch.encoded().next().unwrap()), b"\xff");
@@ -197,21 +202,49 @@ fn expected_value(value: &Value<'_>) -> Option<Any> {
         Value::Null => None,
         Value::Bool(value) => Some(Any::BoolValue(*value)),
         Value::Int(value) => Some(Any::IntValue(*value)),
-        Value::Uint(value) => string(&value.to_string()),
+        Value::Uint(value) => Some(string(&value.to_string())),
         Value::Float(value) => Some(Any::DoubleValue(*value)),
-        Value::Number(text) | Value::Json(text) => string(text),
+        Value::Number(text) | Value::Json(text) => Some(string(text)),
         Value::Text(bytes) => Some(expected_text(bytes)),
     }
 }
 
 fn expected_text(bytes: &[u8]) -> Any {
     match std::str::from_utf8(bytes) {
-        Ok(text) => Any::StringValue(text.to_owned()),
+        Ok(text) => string(text),
         Err(_) => Any::BytesValue(bytes.to_vec()),
     }
 }
 
+/// The records of each resource, of several requests one after the other.
+fn by_resource(otlp: &Otlp, batches: &[Batch]) -> BTreeMap<String, Vec<LogRecord>> {
+    let mut records: BTreeMap<String, Vec<LogRecord>> = BTreeMap::new();
+    for resource_logs in batches
+        .iter()
+        .flat_map(|batch| decoded(otlp, batch).resource_logs)
+    {
+        let scope_logs = resource_logs.scope_logs.into_iter();
+        let found = scope_logs.flat_map(|scope_logs| scope_logs.log_records);
+        records
+            .entry(format!("{:?}", resource_logs.resource))
+            .or_default()
+            .extend(found);
+    }
+    records
+}
+
 proptest! {
+    /// What is split arrives as what is whole.
+    #[test]
+    fn halves_of_a_batch_are_the_whole(records in proptest::collection::vec((0usize..3, any_record()), 2..20), cut in 1usize..20) {
+        let otlp = otlp(&[]);
+        let streams = ["a", "b", "c"].map(|source| Labels { source: source.to_owned(), ..Labels::default() });
+        let batch = batch(&otlp, &streams, &records);
+        let cut = cut.min(records.len() - 1);
+        let halves = [batch.slice(0, cut), batch.slice(cut, records.len())];
+        prop_assert_eq!(by_resource(&otlp, &halves), by_resource(&otlp, &[batch]));
+    }
+
     /// A receiver reads the records that were written, in the order of their stream, byte for byte as its own library writes them.
     #[test]
     fn records_are_read_as_they_were_written(records in proptest::collection::vec((0usize..3, any_record()), 1..20)) {
@@ -222,7 +255,7 @@ proptest! {
         for resource_logs in &request.resource_logs {
             let attributes = resource_logs.resource.clone().unwrap().attributes;
             let source = pairs(&attributes)[0].1.clone();
-            let number = streams.iter().position(|labels| source == string(&labels.source)).unwrap();
+            let number = streams.iter().position(|labels| source == Some(string(&labels.source))).unwrap();
             let written: Vec<&Record<'_>> = records.iter().filter(|(stream, _)| *stream == number).map(|(_, record)| record).collect();
             let found = &resource_logs.scope_logs[0].log_records;
             prop_assert_eq!(found.len(), written.len());

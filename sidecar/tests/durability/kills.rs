@@ -1,0 +1,97 @@
+//! The process is killed at random moments, while an application writes and rotates.
+//!
+//! What may come again after a kill is what the receiver had accepted and the positions on the disk did not cover: the batches
+//! that were on their way when the positions were last saved, and what was accepted since. So the bound has two halves, and
+//! both are checked for every kill: the records that repeat are no more than those accepted since the save and those in flight
+//! at it, and the save is no older than its interval.
+
+use crate::account::{Cost, Cut, costs, repeated_without_a_kill};
+use crate::ledger::Ledger;
+use crate::support::{Place, Running, eventually};
+use crate::writer::Writer;
+use crate::{IN_FLIGHT, http_sink, setting};
+use fastrand::Rng;
+use std::time::{Duration, SystemTime};
+
+const KILLS: u64 = 30;
+/// A run lives this long at most, so that some end before the first save and some after several.
+const LIFE_MS_MAX: u64 = 1300;
+/// Positions are saved this often, see `SAVE_INTERVAL` of the engine.
+const SAVE_INTERVAL: Duration = Duration::from_millis(500);
+/// For a busy machine and for the disk.
+const PATIENCE: Duration = Duration::from_millis(2500);
+
+#[expect(clippy::disallowed_methods, reason = "kills happen in real time")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// One run of random length, and its kill.
+fn run_and_kill(place: &Place, url: &str, life: Duration) -> Cut {
+    let running = Running::start(&mut place.by_document(&http_sink(url, 2000)));
+    std::thread::park_timeout(life);
+    running.kill();
+    let checkpoint = std::fs::metadata(place.path("state/shop.checkpoint.json"));
+    Cut {
+        at: now(),
+        saved: checkpoint.ok().map(|metadata| metadata.modified().unwrap()),
+    }
+}
+
+#[test]
+fn kills_at_random_moments_lose_nothing_and_repeat_at_most_what_was_in_flight_or_not_yet_saved() {
+    let kills = setting("LOGSHIP_KILLS").unwrap_or(KILLS);
+    let seed = setting("LOGSHIP_SEED").unwrap_or_else(|| fastrand::u64(..));
+    println!("LOGSHIP_SEED={seed}");
+    let mut random = Rng::with_seed(seed);
+    let (place, ledger, begin) = (Place::new(), Ledger::start(), now());
+    let writer = Writer::start(place.path("logs"), ledger.clone(), random.u64(..));
+    let cuts: Vec<Cut> = (0..)
+        .zip(0..kills)
+        .map(|(run, _)| {
+            let life = Duration::from_millis(random.u64(..LIFE_MS_MAX));
+            run_and_kill(&place, &ledger.url(run), life)
+        })
+        .collect();
+    let last_url = ledger.url(cuts.len());
+    let last = Running::start(&mut place.by_document(&http_sink(&last_url, 2000)));
+    let written = writer.finish();
+    eventually("every line", || (ledger.distinct() == written).then_some(()));
+    assert_eq!(last.terminate(), Some(0));
+
+    let arrivals = ledger.arrivals();
+    assert_eq!(ledger.strange(), [""; 0], "torn or mixed up lines");
+    assert_eq!(repeated_without_a_kill(&arrivals, written), 0);
+    let batch = arrivals
+        .iter()
+        .map(|arrival| arrival.numbers.len())
+        .max()
+        .unwrap();
+    let costs = costs(&arrivals, &cuts, written);
+    for (
+        kill,
+        Cost {
+            repeated,
+            unsaved,
+            age,
+        },
+    ) in costs.iter().enumerate()
+    {
+        assert!(
+            *repeated <= unsaved + IN_FLIGHT * batch,
+            "kill {kill}: {repeated} came again, {unsaved} since the save, {IN_FLIGHT} batches of {batch}"
+        );
+        assert!(
+            *age <= SAVE_INTERVAL + PATIENCE,
+            "kill {kill}: nothing saved for {age:?}"
+        );
+    }
+    println!(
+        "{kills} kills in {:?}: {written} lines, 0 lost, {} came again, at most {} after a kill ({} per batch, save at most {:?} old)",
+        now().duration_since(begin).unwrap(),
+        costs.iter().map(|cost| cost.repeated).sum::<usize>(),
+        costs.iter().map(|cost| cost.repeated).max().unwrap_or_default(),
+        batch,
+        costs.iter().map(|cost| cost.age).max().unwrap_or_default(),
+    );
+}
