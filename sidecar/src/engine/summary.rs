@@ -117,7 +117,8 @@ impl Summary {
 
     /// The positions up to this mark are settled.
     pub fn settle(&mut self, sequence: u64) {
-        while let Some((_, counts)) = self.marked.pop_front_if(|(marked, _)| *marked <= sequence) {
+        while self.marked.front().is_some_and(|(marked, _)| *marked <= sequence) {
+            let (_, counts) = self.marked.pop_front().unwrap_or_default();
             self.settled.merge(&counts);
         }
     }

@@ -10,6 +10,7 @@ mod server;
 mod sinks;
 #[expect(dead_code, reason = "shared with the tests of rotations")]
 mod support;
+mod terminal;
 mod tls;
 
 use receiver::Receiver;

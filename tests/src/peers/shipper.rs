@@ -75,7 +75,7 @@ impl Shipper {
             .env("POD_NAME", "web-0")
             .env("POD_NAMESPACE", "shop")
             .env("LOGSHIP_DIRECTORIES", json!({"shop/access": logs}).to_string());
-        let process = Process::start("logship", directory, command)?;
+        let process = Process::start("logship", directory, &command)?;
         Ok(Self { process, port })
     }
 
