@@ -63,7 +63,7 @@ pub struct Limits {
     pub record_bytes: u64,
     /// Encoded bytes of all sinks together that are read but not acknowledged; beyond it reading stops.
     pub in_flight_bytes: u64,
-    /// Log files that are open at once; more are read in turns.
+    /// Log files that are open at once, shared evenly among the sources of files, at least one each; more files are read in turns.
     pub open_files: u64,
     /// Bytes of the dead-letter file of each sink; beyond it refused records are dropped and counted.
     pub dead_letter_bytes: u64,

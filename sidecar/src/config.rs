@@ -77,6 +77,17 @@ pub struct Pipeline {
     pub dead_letter_bytes_max: u64,
     /// Bytes of all sinks together that wait for their acknowledgement.
     pub in_flight_bytes_max: usize,
+    /// Log files of all sources together that are open at once.
+    pub open_files_max: usize,
+}
+
+impl Pipeline {
+    /// The descriptors are shared evenly among the sources of files, so that none starves another.
+    pub fn open_files_of_each_source(&self) -> usize {
+        let files = |source: &&Source| matches!(source.kind, SourceKind::Files(_));
+        let sources = self.sources.iter().filter(files).count();
+        (self.open_files_max / sources.max(1)).max(1)
+    }
 }
 
 /// A named source.

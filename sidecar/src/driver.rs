@@ -15,7 +15,7 @@ use crate::sink::dead_letter::DeadLetter;
 use crate::sink::encode::Encode;
 use crate::sink::verdict::Verdict;
 use crate::source::container_output::{Question, Reply};
-use crate::source::files::OpenFiles;
+use crate::source::files::{Change, OpenFiles};
 use futures::StreamExt;
 use futures::stream::SelectAll;
 use std::collections::{BTreeSet, HashMap};
@@ -123,7 +123,7 @@ impl Driver {
                 let input = Input::Answer { stream, question, answer: part.as_answer() };
                 return self.engine.handle(self.clock.now(), input);
             }
-            (source, names) = self.files.changed() => Input::Changed { source, names },
+            changes = self.files.changed() => return self.tell(&changes),
             Ok(()) = self.stop.changed() => match *self.stop.borrow_and_update() {
                 Some(how) => Input::Drain(how),
                 None => return,
@@ -136,6 +136,23 @@ impl Driver {
             () = self.clock.sleep_until(deadline) => return,
         };
         self.engine.handle(self.clock.now(), input);
+    }
+
+    fn tell(&mut self, changes: &[Change]) {
+        let now = self.clock.now();
+        for change in changes {
+            let input = match change {
+                Change::Names(source) => Input::Changed {
+                    source: *source,
+                    names: true,
+                },
+                Change::Contents(source, name) => Input::Touched {
+                    source: *source,
+                    name,
+                },
+            };
+            self.engine.handle(now, input);
+        }
     }
 
     fn perform(&mut self, output: Output) {
@@ -272,6 +289,7 @@ mod tests {
             record_bytes_max: 1 << 20,
             dead_letter_bytes_max: 1 << 20,
             in_flight_bytes_max: 1 << 20,
+            open_files_max: 1000,
         };
         let start = Start {
             pod: &Pod::default(),

@@ -62,6 +62,8 @@ pub enum Input<'a> {
     Chunk { file: StreamId, chunk: Chunk<'a> },
     /// The kernel told of a change in the directory of a source, or of all.
     Changed { source: Option<usize>, names: bool },
+    /// The kernel told that the contents of one file changed.
+    Touched { source: usize, name: &'a str },
     /// A part of the answer to [`Output::Ask`].
     Answer {
         stream: StreamId,
@@ -170,6 +172,8 @@ pub struct Engine {
     next_id: StreamId,
     random: fastrand::Rng,
     record_bytes_max: usize,
+    /// Files of one source that are open at once.
+    open_files_max: usize,
     persistent: bool,
     /// Whether positions changed since the last save; none: nothing is ever saved.
     unsaved: Option<bool>,
@@ -225,6 +229,7 @@ impl Engine {
             next_id: 0,
             random: fastrand::Rng::with_seed(seed),
             record_bytes_max: pipeline.record_bytes_max,
+            open_files_max: pipeline.open_files_of_each_source(),
             persistent,
             unsaved: persistent.then_some(false),
             next_save: Tick::ZERO,
@@ -282,10 +287,11 @@ impl Engine {
         match input {
             Input::Listed { source, listing } => self.listed(now, source, listing),
             Input::Opened { file, look } => {
+                let outlets = &mut self.outlets;
                 let report = self
                     .files
                     .iter_mut()
-                    .find_map(|source| source.tail.opened(file, look, &self.outlets));
+                    .find_map(|source| source.tail.opened(now, file, look, outlets));
                 // Where a file begins is part of the checkpoint: `startAt: End` must hold across a crash.
                 self.unsaved = self.unsaved.map(|_| true);
                 self.report(report);
@@ -294,7 +300,7 @@ impl Engine {
                 let report = self
                     .files
                     .iter_mut()
-                    .find_map(|source| source.tail.failed(file, error.clone()));
+                    .find_map(|source| source.tail.failed(now, file, error.clone()));
                 self.report(report);
             }
             Input::Chunk { file, chunk } => {
@@ -309,6 +315,11 @@ impl Engine {
                 let all = self.files.iter_mut().enumerate();
                 all.filter(|(index, _)| source.is_none_or(|source| source == *index))
                     .for_each(|(_, source)| source.tail.changed(now, names));
+            }
+            Input::Touched { source, name } => {
+                if let Some(FileSource { tail, .. }) = self.files.get_mut(source) {
+                    tail.touched(now, name);
+                }
             }
             Input::Answer {
                 stream,
@@ -396,6 +407,7 @@ impl Engine {
                         multiline: files.multiline.clone(),
                         record_bytes_max: self.record_bytes_max,
                     }),
+                    open_files_max: self.open_files_max,
                     // The files of a node outlive us, those of a pod may not.
                     keep_open_records: !self.once
                         && self.unsaved.is_some()

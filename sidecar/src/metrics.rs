@@ -10,7 +10,6 @@ use std::fmt::Write as _;
 /// The metrics of these pipelines, in Prometheus' text format.
 pub fn render(pipelines: &[PipelineStatus]) -> String {
     let sinks = || pipelines.iter().flat_map(|pipeline| &pipeline.sinks);
-    let files = || pipelines.iter().flat_map(|pipeline| &pipeline.files);
     let families = [
         (
             "logship_records_total",
@@ -55,18 +54,6 @@ pub fn render(pipelines: &[PipelineStatus]) -> String {
             sinks().map(|sink| sink.dropped).sum(),
         ),
         (
-            "logship_malformed_lines_total",
-            "counter",
-            "Lines that were not in the format of their file and passed as they were.",
-            files().map(|source| source.malformed).sum(),
-        ),
-        (
-            "logship_lag_bytes",
-            "gauge",
-            "Bytes of files not read yet.",
-            files().map(|source| source.lag_bytes).sum(),
-        ),
-        (
             "logship_failing_sinks",
             "gauge",
             "Sinks whose last attempt failed.",
@@ -74,13 +61,76 @@ pub fn render(pipelines: &[PipelineStatus]) -> String {
         ),
     ];
     let mut text = String::new();
-    for (name, kind, help, value) in families {
+    for (name, kind, help, value) in families.into_iter().chain(of_files(pipelines)) {
         family(name, kind, help, &mut text);
         sample(name, &[], value, &mut text);
     }
     steps(pipelines, &mut text);
     counts(pipelines, &mut text);
     text
+}
+
+/// Name, kind, help and value.
+type Family = (&'static str, &'static str, &'static str, u64);
+
+fn of_files(pipelines: &[PipelineStatus]) -> [Family; 9] {
+    let files = || pipelines.iter().flat_map(|pipeline| &pipeline.files);
+    [
+        (
+            "logship_malformed_lines_total",
+            "counter",
+            "Lines that were not in the format of their file and passed as they were.",
+            files().map(|source| source.malformed).sum(),
+        ),
+        (
+            "logship_lost_files_total",
+            "counter",
+            "Files that were gone before they were read to their end, as far as that is known.",
+            files().map(|source| source.lost_files).sum(),
+        ),
+        (
+            "logship_lost_bytes_total",
+            "counter",
+            "Bytes of files that were gone before they were read, as far as that is known.",
+            files().map(|source| source.lost_bytes).sum(),
+        ),
+        (
+            "logship_file_truncations_total",
+            "counter",
+            "Files that were truncated or rewritten.",
+            files().map(|source| source.truncations).sum(),
+        ),
+        (
+            "logship_skipped_nul_bytes_total",
+            "counter",
+            "NUL bytes skipped in the holes that writers leave which do not append.",
+            files().map(|source| source.nul_bytes).sum(),
+        ),
+        (
+            "logship_parked_files_total",
+            "counter",
+            "Descriptors of quiet files given up because others needed them.",
+            files().map(|source| source.parked).sum(),
+        ),
+        (
+            "logship_files",
+            "gauge",
+            "Files that are followed.",
+            files().map(|source| source.files as u64).sum(),
+        ),
+        (
+            "logship_open_files",
+            "gauge",
+            "Files that are open.",
+            files().map(|source| source.open_files as u64).sum(),
+        ),
+        (
+            "logship_lag_bytes",
+            "gauge",
+            "Bytes of files not read yet.",
+            files().map(|source| source.lag_bytes).sum(),
+        ),
+    ]
 }
 
 /// Labels and their value.

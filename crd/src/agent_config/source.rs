@@ -40,6 +40,9 @@ one_of! {
 }
 
 /// Files of one directory (not recursive) whose base name matches a pattern.
+///
+/// A file that has several names which match (hard links, symbolic links, a rotated name) is read once. Sources do not know of
+/// each other: a file that two sources ask for is read by each, and its records carry the name of the source that read them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -253,6 +253,7 @@ fn compiled(config: AgentConfig, layout: &Layout<'_>, mistakes: &mut Vec<Mistake
         record_bytes_max: usize::try_from(limits.record_bytes).unwrap_or(usize::MAX),
         dead_letter_bytes_max: limits.dead_letter_bytes,
         in_flight_bytes_max: usize::try_from(limits.in_flight_bytes).unwrap_or(usize::MAX),
+        open_files_max: usize::try_from(limits.open_files).unwrap_or(usize::MAX),
     })
 }
 

@@ -58,6 +58,7 @@ pub fn from_environment(environment: &Environment) -> Result<Config, Mistakes> {
         record_bytes_max: usize::try_from(Limits::default().record_bytes).unwrap_or(usize::MAX),
         dead_letter_bytes_max: Limits::default().dead_letter_bytes,
         in_flight_bytes_max: usize::try_from(Limits::default().in_flight_bytes).unwrap_or(usize::MAX),
+        open_files_max: usize::try_from(Limits::default().open_files).unwrap_or(usize::MAX),
     };
     Ok(Config {
         pipelines: vec![pipeline],

@@ -3,6 +3,10 @@
 //! A document that is torn, empty, of another resource or from the future is an error with a name, never a panic: the shell
 //! sets it aside and starts from the beginning, because duplicates are better than loss.
 
+mod identity;
+
+pub use self::identity::{Fingerprint, Identity, Trail};
+
 use super::framer::{Encoding, FramePosition, StreamPositions};
 use super::summary::Counts;
 use serde::{Deserialize, Serialize};
@@ -48,24 +52,15 @@ pub struct FilePosition {
     /// What is acknowledged behind the offset, in files of interleaved outputs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub streams: Option<StreamPositions>,
-}
-
-/// Device and inode of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Identity {
-    /// `st_dev`.
-    pub device: u64,
-    /// `st_ino`.
-    pub inode: u64,
-}
-
-/// Checksum of the first bytes of a file; grows with the file up to [`Fingerprint::BYTES_MAX`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fingerprint {
-    /// How many bytes it covers.
-    pub bytes: usize,
-    /// CRC-32 of them.
-    pub crc: u32,
+    /// Of the bytes before the offset, or shortly before; refutes contents that were replaced.
+    #[serde(default)]
+    pub trail: Trail,
+    /// When it was written last, in nanoseconds since 1970; a hint where nothing else tells which of two files is newer.
+    #[serde(default)]
+    pub modified_ns: i64,
+    /// It was read to its end and lost its name; kept so that it is recognised should it come back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub finished: bool,
 }
 
 impl FilePosition {
@@ -77,36 +72,6 @@ impl FilePosition {
             encoding: self.encoding,
             streams: self.streams,
         }
-    }
-}
-
-impl Fingerprint {
-    /// More of a file does not enter the fingerprint.
-    pub const BYTES_MAX: usize = 1024;
-
-    /// The fingerprint of a file that begins with `head`.
-    pub fn of(head: &[u8]) -> Self {
-        let mut fingerprint = Self::default();
-        fingerprint.extend(0, head);
-        fingerprint
-    }
-
-    /// Whether a file that begins with `head` can be the file of this fingerprint.
-    pub fn matches(&self, head: &[u8]) -> bool {
-        head.get(..self.bytes)
-            .is_some_and(|covered| crc32fast::hash(covered) == self.crc)
-    }
-
-    /// Grows by `bytes` read at `offset`, where they go on at its end.
-    pub fn extend(&mut self, offset: u64, bytes: &[u8]) {
-        if offset != self.bytes as u64 {
-            return;
-        }
-        let taken = bytes.len().min(Self::BYTES_MAX.saturating_sub(self.bytes));
-        let mut hasher = crc32fast::Hasher::new_with_initial_len(self.crc, self.bytes as u64);
-        hasher.update(&bytes[..taken]);
-        self.crc = hasher.finalize();
-        self.bytes += taken;
     }
 }
 
@@ -199,6 +164,9 @@ mod tests {
             mid_line: false,
             encoding: Encoding::default(),
             streams: None,
+            trail: Trail::of(5, b"hello"),
+            modified_ns: 0,
+            finished: false,
         };
         checkpoint.files.insert("access".to_owned(), vec![position]);
         checkpoint
@@ -246,19 +214,6 @@ mod tests {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             let _ = Checkpoint::parse(&bytes, "shop");
-        }
-
-        /// A fingerprint grown in pieces is the fingerprint of the whole, and still matches when the file has grown.
-        #[test]
-        fn fingerprint_grows_with_the_file(pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..400), 0..6)) {
-            let mut fingerprint = Fingerprint::default();
-            let mut file = Vec::new();
-            for piece in pieces {
-                fingerprint.extend(file.len() as u64, &piece);
-                file.extend(piece);
-                prop_assert_eq!(fingerprint, Fingerprint::of(&file));
-                prop_assert!(fingerprint.matches(&file));
-            }
         }
     }
 }

@@ -28,8 +28,18 @@ pub enum Report {
     /// A file of the checkpoint does not exist any more.
     #[error("file {0:?} of the checkpoint is gone; what was not sent of it is lost")]
     FileGone(String),
-    /// More files than can be followed at once.
-    #[error("more than {0} files match; the others wait until one of these is done")]
+    /// A file was gone before it was opened.
+    #[error("file {name:?} was gone before it could be read; {bytes} bytes of it are lost")]
+    FileLost {
+        /// Base name.
+        name: String,
+        /// What was there of it when it was listed.
+        bytes: u64,
+    },
+    /// More files than may be open at once.
+    #[error(
+        "more than {0} files are followed; those that are quiet are closed and opened again when they change"
+    )]
     TooManyFiles(usize),
     /// A container's output cannot be read at the moment.
     #[error("container output cannot be read, trying again: {0}")]

@@ -3,6 +3,7 @@
 use super::Engine;
 use super::batch::LaneCounts;
 use super::outlets::Taken;
+use super::tail::TailCounts;
 use crate::pipeline::StepCounts;
 use crate::pipeline::count::Metric;
 use serde::Serialize;
@@ -41,6 +42,20 @@ pub struct FilesStatus {
     pub bytes: u64,
     /// Bytes that are there and were not read.
     pub lag_bytes: u64,
+    /// Files that are followed.
+    pub files: usize,
+    /// Descriptors that they hold.
+    pub open_files: usize,
+    /// Descriptors given up because others needed them.
+    pub parked: u64,
+    /// Files that were gone before they were read to their end, as far as that is known.
+    pub lost_files: u64,
+    /// Bytes that were gone before they were read, as far as that is known.
+    pub lost_bytes: u64,
+    /// Files that were truncated or rewritten.
+    pub truncations: u64,
+    /// NUL bytes skipped in the holes that writers leave which do not append.
+    pub nul_bytes: u64,
     /// Lines that were not in the format of the files and passed as they were.
     pub malformed: u64,
     /// Settled position by file.
@@ -88,19 +103,30 @@ impl Engine {
     pub fn status(&self) -> PipelineStatus {
         let files = self.files.iter().map(|source| {
             let Taken { records, bytes } = self.outlets.taken(source.number);
+            let tail = &source.tail;
+            let TailCounts {
+                lost_files,
+                lost_bytes,
+                truncations,
+                nul_bytes,
+                parked,
+                malformed,
+            } = tail.counts();
+            let positions = tail.positions().unwrap_or_default().into_iter();
             FilesStatus {
                 source: source.name.clone(),
                 records,
                 bytes,
-                lag_bytes: source.tail.lag_bytes(),
-                malformed: source.tail.malformed(),
-                positions: source
-                    .tail
-                    .positions()
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(|at| (at.name, at.offset))
-                    .collect(),
+                lag_bytes: tail.lag_bytes(),
+                files: tail.files(),
+                open_files: tail.open_files(),
+                parked,
+                lost_files,
+                lost_bytes,
+                truncations,
+                nul_bytes,
+                malformed,
+                positions: positions.map(|at| (at.name, at.offset)).collect(),
             }
         });
         let containers = self.streams.iter().map(|source| {

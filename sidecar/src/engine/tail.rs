@@ -5,22 +5,37 @@
 //! end and not again; a descriptor is given up only when the file was read to its end, is acknowledged, has been quiet for
 //! a while, and no matching path names it.
 
+mod arrivals;
+mod begin;
 mod file;
+mod followed;
+mod listing;
+mod memory;
+mod siblings;
+mod trails;
 
-use self::file::{File, Stage};
-use super::checkpoint::{FilePosition, Fingerprint, Identity};
-use super::framer::{FramePosition, FramerSettings};
+pub use self::siblings::rotated;
+
+use self::arrivals::Arrival;
+use self::file::{File, Shown, Stage};
+use self::followed::Followed;
+use self::memory::Memory;
+use self::siblings::Age;
+use super::checkpoint::{FilePosition, Identity};
+use super::framer::FramerSettings;
 use super::outlets::{Context, Outlets, Position, StreamId};
 use super::report::Report;
 use super::{Output, Tick};
 use crate::record::time::Nanos;
 use logship_crd::agent_config::StartAt;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// More files are not followed at once; each holds a descriptor.
-const FILES_MAX: usize = 1024;
+/// Names of unreadable files are remembered up to this number.
+const UNREADABLE_MAX: usize = 1024;
+/// The time that a listing takes for each name, generously: listings must not follow each other without a pause.
+const PER_NAME: Duration = Duration::from_micros(20);
 /// Changes are gathered this long, so that a busy writer does not wake us for every line.
 const COALESCE: Duration = Duration::from_millis(100);
 
@@ -37,6 +52,8 @@ pub struct TailSettings {
     pub framer: Arc<FramerSettings>,
     /// At the end of a drain a record that is open stays, whole, for the next start, rather than being sent as far as it is there.
     pub keep_open_records: bool,
+    /// More descriptors are not held.
+    pub open_files_max: usize,
 }
 
 /// A regular file in a listing.
@@ -61,7 +78,7 @@ pub struct Look<'a> {
     pub identity: Identity,
     /// Bytes.
     pub size: u64,
-    /// Its first bytes, at most [`Fingerprint::BYTES_MAX`].
+    /// Its first bytes, at most [`Fingerprint::BYTES_MAX`](super::checkpoint::Fingerprint::BYTES_MAX).
     pub head: &'a [u8],
 }
 
@@ -78,27 +95,50 @@ pub struct Chunk<'a> {
     pub wall: Nanos,
 }
 
+/// What became of the files so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TailCounts {
+    /// Files that were gone before they were read to their end, as far as that is known.
+    pub lost_files: u64,
+    /// Bytes that were gone before they were read, as far as that is known.
+    pub lost_bytes: u64,
+    /// Files that were truncated or rewritten.
+    pub truncations: u64,
+    /// NUL bytes skipped in the holes that writers leave which do not append.
+    pub nul_bytes: u64,
+    /// Descriptors given up because others needed them.
+    pub parked: u64,
+    /// Lines that were not in the format of the files and passed as they were.
+    pub malformed: u64,
+}
+
 /// The files of one directory.
 #[derive(Debug)]
 pub struct Tail {
     source: usize,
     settings: TailSettings,
-    files: Vec<File>,
-    /// Positions of the checkpoint whose files were not seen yet.
-    known: Vec<FilePosition>,
+    followed: Followed,
+    memory: Memory,
+    /// Files whose contents are compared with what is known.
+    arrivals: BTreeMap<StreamId, Arrival>,
+    /// The names of the last listing.
+    names: BTreeMap<String, Identity>,
     /// The source never ran before: `start_at` applies to the first listing.
     first_start: bool,
     listed: bool,
     /// None while a listing is under way.
     next_listing: Option<Tick>,
+    /// Listings of many names keep a distance.
+    listing_distance: Duration,
     look_at: Option<Tick>,
-    to_open: VecDeque<(StreamId, String)>,
+    to_open: VecDeque<StreamId>,
+    to_close: VecDeque<StreamId>,
     unreadable: BTreeSet<String>,
     directory_error: Option<String>,
-    too_many: bool,
-    turn: usize,
+    /// That there are more files than descriptors was said.
+    said_too_many: bool,
     drain_listed: Option<bool>,
-    malformed: u64,
+    counts: TailCounts,
 }
 
 impl Tail {
@@ -107,28 +147,45 @@ impl Tail {
         Self {
             source,
             settings,
-            files: Vec::new(),
+            followed: Followed::default(),
             first_start: known.is_none(),
-            known: known.unwrap_or_default(),
+            memory: Memory::new(known.unwrap_or_default()),
+            arrivals: BTreeMap::new(),
+            names: BTreeMap::new(),
             listed: false,
             next_listing: Some(Tick::ZERO),
+            listing_distance: COALESCE,
             look_at: None,
             to_open: VecDeque::new(),
+            to_close: VecDeque::new(),
             unreadable: BTreeSet::new(),
             directory_error: None,
-            too_many: false,
-            turn: 0,
+            said_too_many: false,
             drain_listed: None,
-            malformed: 0,
+            counts: TailCounts::default(),
         }
     }
 
     /// The kernel told of a change: of contents, or of `names` too.
     pub fn changed(&mut self, now: Tick, names: bool) {
-        let due = now + COALESCE;
-        self.look_at.get_or_insert(due);
+        self.look_at.get_or_insert(now + COALESCE);
         if names {
-            self.next_listing = self.next_listing.map(|at| at.min(due));
+            self.list_soon(now);
+        }
+    }
+
+    /// The kernel told that the contents of this file changed.
+    pub fn touched(&mut self, now: Tick, name: &str) {
+        let id = self
+            .names
+            .get(name)
+            .and_then(|identity| self.followed.id_of(*identity));
+        if id
+            .and_then(|id| self.followed.update(id, File::look_again))
+            .is_none()
+        {
+            // New, or closed to save descriptors: the listing tells.
+            self.list_soon(now);
         }
     }
 
@@ -141,202 +198,97 @@ impl Tail {
 
     /// Whether everything that was there at the drain was read.
     pub fn is_drained(&self) -> bool {
-        self.drain_listed == Some(true)
-            && self.to_open.is_empty()
-            && self.files.iter().all(|file| {
-                file.stage == Stage::Rested && (self.settings.keep_open_records || !file.framer.is_open())
-            })
+        let is_over = |file: &File| match file.stage {
+            Stage::Rested => self.settings.keep_open_records || !file.framer.is_open(),
+            Stage::Failed => true,
+            Stage::Opening | Stage::Verifying | Stage::Examined | Stage::Hungry => false,
+        };
+        self.drain_listed == Some(true) && self.followed.iter().all(is_over)
     }
 
     /// The next thing to do other than reading.
     pub fn poll(&mut self, now: Tick, outlets: &mut Outlets) -> Option<Output> {
         if self.look_at.is_some_and(|at| at <= now) {
             self.look_at = None;
-            self.files.iter_mut().for_each(File::look_again);
+            for id in self.followed.ids() {
+                self.followed.update(id, File::look_again);
+            }
         }
-        let at_once = self.drain_listed.is_some() && !self.settings.keep_open_records;
-        for index in 0..self.files.len() {
-            let file = &mut self.files[index];
-            file.flush_open(now, at_once, outlets);
-            self.malformed += file.framer.take_malformed();
-            self.return_inheritance(index, outlets);
-        }
+        self.flush(now, outlets);
         if self.next_listing.is_some_and(|at| at <= now) {
             self.next_listing = None;
-            let wanted = self
-                .known
-                .iter()
-                .map(|position| position.identity.inode)
-                .collect();
-            return Some(Output::List {
-                source: self.source,
-                wanted,
-            });
+            let followed = self.followed.iter().map(|file| file.identity.inode);
+            let wanted = followed.chain(self.memory.inodes()).collect();
+            let source = self.source;
+            return Some(Output::List { source, wanted });
         }
-        if let Some((file, name)) = self.to_open.pop_front() {
-            return Some(Output::Open {
-                source: self.source,
+        if let Some(file) = self.to_close.pop_front() {
+            return Some(Output::Close { file });
+        }
+        if let Some(file) = self.followed.next_verifying() {
+            let (file, look_at_head) = (file.id, false);
+            let offset = self.verify_from(file)?;
+            return Some(Output::Read {
                 file,
-                name,
+                offset,
+                look_at_head,
             });
         }
-        let done = self.files.iter().position(|file| file.is_done(now))?;
-        let file = self.files.remove(done);
-        Some(Output::Close { file: file.id })
+        self.next_open(now)
     }
 
-    /// The next read, if a file may have something: files that lost their name first, so that the end of a rotated file
-    /// comes before the beginning of its successor.
+    /// The next read, if a file may have something.
     pub fn next_read(&mut self) -> Option<Output> {
-        let hungry = |file: &File| file.stage == Stage::Hungry;
-        let count = self.files.len();
-        let index = self
-            .files
-            .iter()
-            .position(|file| file.away_since.is_some() && hungry(file))
-            .or_else(|| {
-                (0..count)
-                    .map(|step| (self.turn + step) % count)
-                    .find(|&index| hungry(&self.files[index]))
-            })?;
-        self.turn = index + 1;
-        let file = &self.files[index];
+        let file = self.followed.next_ready()?;
         Some(Output::Read {
             file: file.id,
-            offset: file.offset,
+            offset: file.read_from(),
             look_at_head: file.look_at_head,
         })
     }
 
     /// When [`Tail::poll`] has something to do without further input.
     pub fn deadline(&self) -> Option<Tick> {
-        let files = self.files.iter().filter_map(File::deadline);
         self.next_listing
             .into_iter()
             .chain(self.look_at)
-            .chain(files)
+            .chain(self.followed.deadline())
             .min()
-    }
-
-    /// Takes a listing. `next_id` gives each new file its number.
-    pub fn listed(&mut self, now: Tick, mut entries: Vec<Entry>, next_id: &mut StreamId) -> Vec<Report> {
-        self.after_listing(now);
-        self.directory_error = None;
-        for file in &mut self.files {
-            let named = entries
-                .iter()
-                .find(|entry| entry.matches && entry.identity == file.identity);
-            file.seen_in_listing(now, named);
-        }
-        entries.sort_by(|a, b| (a.modified_ns, &a.name).cmp(&(b.modified_ns, &b.name)));
-        let mut reports = Vec::new();
-        let full_before = std::mem::take(&mut self.too_many);
-        for entry in entries {
-            let followed = self.files.iter().any(|file| file.identity == entry.identity);
-            let wanted = entry.matches
-                || self
-                    .known
-                    .iter()
-                    .any(|position| position.identity == entry.identity);
-            if followed || !wanted {
-                continue;
-            }
-            if self.files.len() >= FILES_MAX {
-                self.too_many = true;
-                break;
-            }
-            *next_id += 1;
-            self.to_open.push_back((*next_id, entry.name.clone()));
-            self.files.push(File::new(
-                *next_id,
-                now,
-                &entry,
-                !self.listed,
-                &self.settings.framer,
-            ));
-        }
-        if self.too_many && !full_before {
-            reports.push(Report::TooManyFiles(FILES_MAX));
-        }
-        if !self.listed && !self.too_many {
-            let files = &self.files;
-            let (found, gone) = std::mem::take(&mut self.known)
-                .into_iter()
-                .partition(|position| files.iter().any(|file| file.identity == position.identity));
-            self.known = found;
-            reports.extend(
-                gone.into_iter()
-                    .map(|position: FilePosition| Report::FileGone(position.name)),
-            );
-        }
-        self.listed = true;
-        reports
     }
 
     /// The directory could not be listed.
     pub fn listing_failed(&mut self, now: Tick, error: &str) -> Option<Report> {
-        self.after_listing(now);
+        self.after_listing(now, 0);
         if !self.listed {
             // Nobody knows what was there at the start: rather send old lines than lose new ones.
             self.settings.start_at = StartAt::Beginning;
         }
-        for file in &mut self.files {
-            file.seen_in_listing(now, None);
+        for id in self.followed.ids() {
+            self.followed.update(id, |file| file.seen_in_listing(now, None));
         }
         let said = self.directory_error.replace(error.to_owned());
         (said.as_deref() != Some(error)).then(|| Report::DirectoryUnreadable(error.to_owned()))
     }
 
-    /// A file was opened.
-    pub fn opened(&mut self, id: StreamId, look: Look<'_>, outlets: &Outlets) -> Option<Report> {
-        let index = self.files.iter().position(|file| file.id == id)?;
-        let known = self
-            .known
-            .iter()
-            .position(|position| position.identity == look.identity);
-        let known = known
-            .map(|index| self.known.swap_remove(index))
-            .filter(|position| {
-                look.size >= position.frames().furthest() && position.fingerprint.matches(look.head)
-            });
-        let file = &mut self.files[index];
-        if known.is_none() && !file.matched {
-            // Its inode was reused by a file that is none of ours.
-            self.files.remove(index);
-            return None;
-        }
-        let at_end = file.from_first_listing && self.first_start && self.settings.start_at == StartAt::End;
-        match known {
-            Some(position) => file.start(&look, position.frames(), position.fingerprint),
-            None if at_end => {
-                file.start(
-                    &look,
-                    FramePosition::at(look.size, look.head),
-                    Fingerprint::of(look.head),
-                );
-            }
-            None => file.start(&look, FramePosition::default(), Fingerprint::default()),
-        }
-        file.label(&self.settings.context, outlets);
-        self.unreadable.remove(&file.name);
-        Some(Report::FileFollowed {
-            name: file.name.clone(),
-            offset: file.offset,
-        })
-    }
-
     /// A file could not be opened or read; it is tried again after the next listing.
-    pub fn failed(&mut self, id: StreamId, error: String) -> Option<Report> {
-        let index = self.files.iter().position(|file| file.id == id)?;
-        let file = &mut self.files[index];
-        let name = file.name.clone();
-        if file.stage == Stage::Opening {
-            self.files.remove(index);
+    pub fn failed(&mut self, now: Tick, id: StreamId, error: String) -> Option<Report> {
+        self.followed.answered(id);
+        let file = self.followed.get(id)?;
+        let name = file.path.clone();
+        if file.is_read() {
+            self.followed.update(id, |file| file.stage = Stage::Rested);
         } else {
-            file.stage = Stage::Rested;
+            let is_new = self.names.get(&name) != Some(&file.identity) || file.stage == Stage::Opening;
+            self.to_close.push_back(id);
+            self.arrivals.remove(&id);
+            self.followed.update(id, |file| file.stage = Stage::Failed);
+            if is_new && !self.unreadable.contains(&name) {
+                // It may only have been renamed since the listing.
+                self.list_soon(now);
+            }
         }
         // Names of files that were unreadable are kept to say it once; past the bound it is said again.
-        if self.unreadable.len() >= FILES_MAX {
+        if self.unreadable.len() >= UNREADABLE_MAX {
             self.unreadable.clear();
         }
         self.unreadable
@@ -352,71 +304,178 @@ impl Tail {
         chunk: &Chunk<'_>,
         outlets: &mut Outlets,
     ) -> Option<Report> {
-        let index = self.files.iter().position(|file| file.id == id)?;
-        if !chunk.bytes.is_empty() {
-            self.inherit(index);
+        self.followed.answered(id);
+        let file = self.followed.get(id)?;
+        if file.stage == Stage::Verifying {
+            return self.verify(now, id, chunk, outlets);
         }
-        let file = &mut self.files[index];
-        let report = file.chunk(now, chunk, outlets);
-        self.malformed += file.framer.take_malformed();
-        self.return_inheritance(index, outlets);
-        report
-    }
-
-    /// A file of which nothing was read yet takes over the records that are open at the end of the file that had its name.
-    fn inherit(&mut self, heir: usize) {
-        let before = (0..self.files.len())
-            .filter(|&index| self.files[index].bequeaths(&self.files[heir]))
-            .max_by_key(|&index| self.files[index].id);
-        if let Some(before) = before
-            && let Ok([heir, before]) = self.files.get_disjoint_mut([heir, before])
-        {
-            heir.inherit(before);
+        if file.is_fresh() && !chunk.bytes.is_empty() {
+            self.inherit(id);
         }
-    }
-
-    /// Once the heir has sent what it had taken over, the file before it is done with that too.
-    fn return_inheritance(&mut self, heir: usize, outlets: &mut Outlets) {
-        let file = &mut self.files[heir];
-        if file.heir_of.is_some() && !file.framer.holds_inheritance() {
-            let before = file.heir_of.take();
-            if let Some(before) = self.files.iter_mut().find(|file| Some(file.id) == before) {
-                before.take_back(outlets);
-            }
+        let (shown, nul_bytes) = self.followed.update(id, |file| {
+            let shown = file.chunk(now, chunk, outlets);
+            (shown, std::mem::take(&mut file.nul_bytes))
+        })?;
+        self.counts.nul_bytes += nul_bytes;
+        self.after_change(id, outlets);
+        match shown {
+            Shown::Same => None,
+            Shown::Replaced => self.replaced(now, id, outlets),
         }
     }
 
     /// Takes a position that every sink has settled. Whether it is ours.
     pub fn reached(&mut self, id: StreamId, position: Position) -> bool {
-        let file = self.files.iter_mut().find(|file| file.id == id);
-        file.map(|file| file.reached(position)).is_some()
+        self.followed.update(id, |file| file.reached(position)).is_some()
     }
 
     /// The settled positions; none before the directory was listed for the first time.
     pub fn positions(&self) -> Option<Vec<FilePosition>> {
-        if !self.listed {
-            return (!self.first_start).then(|| self.known.clone());
+        if !self.listed && self.first_start {
+            return None;
         }
-        let followed = self
-            .files
-            .iter()
-            .filter(|file| file.stage != Stage::Opening)
-            .map(File::position);
-        Some(followed.chain(self.known.iter().cloned()).collect())
+        let followed = self.followed.iter().filter(|file| file.is_read());
+        Some(
+            followed
+                .map(File::position)
+                .chain(self.memory.positions())
+                .collect(),
+        )
     }
 
     /// Bytes that are there and were not read.
     pub fn lag_bytes(&self) -> u64 {
-        self.files.iter().map(File::lag_bytes).sum()
+        self.followed.iter().map(File::lag_bytes).sum()
     }
 
-    /// Lines that were not in the format of the files and passed as they were.
-    pub fn malformed(&self) -> u64 {
-        self.malformed
+    /// What became of the files so far.
+    pub fn counts(&self) -> TailCounts {
+        self.counts
     }
 
-    fn after_listing(&mut self, now: Tick) {
-        self.next_listing = Some(now + self.settings.scan_interval);
+    /// How many files are followed, those whose descriptor was given up included.
+    pub fn files(&self) -> usize {
+        let parked = self
+            .memory
+            .known()
+            .filter(|known| known.is_present && !known.position.finished);
+        self.followed.len() + parked.count()
+    }
+
+    /// How many descriptors are held.
+    pub fn open_files(&self) -> usize {
+        self.followed.open()
+    }
+
+    /// Sends open records whose time has come, and finishes files whose time is over.
+    fn flush(&mut self, now: Tick, outlets: &mut Outlets) {
+        let at_once = self.drain_listed.is_some() && !self.settings.keep_open_records;
+        let due = if at_once {
+            self.followed.with_open_records()
+        } else {
+            Vec::new()
+        };
+        for id in due.into_iter().chain(self.followed.due(now)) {
+            self.followed
+                .update(id, |file| file.flush_open(now, at_once, outlets));
+            self.after_change(id, outlets);
+            if self.followed.get(id).is_some_and(|file| file.is_done(now)) {
+                self.give_up(now, id, true);
+                // A copy of it may wait for its end.
+                self.list_soon(now);
+            }
+        }
+    }
+
+    /// Opens the next file, for which the idlest may have to give up its descriptor.
+    fn next_open(&mut self, now: Tick) -> Option<Output> {
+        let id = *self.to_open.front()?;
+        let Some(file) = self.followed.get(id).filter(|file| file.stage == Stage::Opening) else {
+            self.to_open.pop_front();
+            return self.next_open(now);
+        };
+        if self.followed.open() < self.settings.open_files_max {
+            let name = file.path.clone();
+            self.to_open.pop_front();
+            return Some(Output::Open {
+                source: self.source,
+                file: id,
+                name,
+            });
+        }
+        if !std::mem::replace(&mut self.said_too_many, true) {
+            return Some(Output::Report(Report::TooManyFiles(self.settings.open_files_max)));
+        }
+        let idlest = self.followed.idlest()?;
+        self.counts.parked += 1;
+        self.give_up(now, idlest, false);
+        let file = self.to_close.pop_front()?;
+        Some(Output::Close { file })
+    }
+
+    /// Closes a file and remembers it.
+    fn give_up(&mut self, now: Tick, id: StreamId, finished: bool) {
+        if let Some(file) = self.followed.remove(id) {
+            self.memory.remember(now, &file, finished);
+            self.to_close.push_back(id);
+        }
+    }
+
+    /// The contents of a file were replaced. A copy of them may be about.
+    fn replaced(&mut self, now: Tick, id: StreamId, outlets: &mut Outlets) -> Option<Report> {
+        let ghost = self.memory.mourn(self.followed.get(id)?);
+        self.counts.truncations += 1;
+        let (end, name) = self
+            .followed
+            .update(id, |file| (file.restart(outlets), file.name.clone()))?;
+        self.memory.ghost_ends(ghost, end);
+        self.list_soon(now);
+        // The next copy may have been made in place of the one before: the listing compares it like any other rotated file.
+        let is_rotated = |file: &File| file.kin.age != Age::Current && file.is_untied();
+        if self.followed.get(id).is_some_and(is_rotated) {
+            self.followed.remove(id);
+            self.to_close.push_back(id);
+        }
+        Some(Report::FileTruncated(name))
+    }
+
+    fn after_change(&mut self, id: StreamId, outlets: &mut Outlets) {
+        let malformed = self.followed.update(id, |file| file.framer.take_malformed());
+        self.counts.malformed += malformed.unwrap_or_default();
+        self.return_inheritance(id, outlets);
+    }
+
+    /// A file of which nothing was read yet takes over the records that are open at the end of the file that had its name.
+    fn inherit(&mut self, heir: StreamId) {
+        let before = self
+            .followed
+            .get(heir)
+            .and_then(|heir| self.followed.bequeather(heir));
+        if let Some(before) = before {
+            self.followed.update_both(heir, before, File::inherit);
+        }
+    }
+
+    /// Once the heir has sent what it had taken over, the file before it is done with that too.
+    fn return_inheritance(&mut self, heir: StreamId, outlets: &mut Outlets) {
+        let is_over = |file: &mut File| {
+            let is_over = !file.framer.holds_inheritance();
+            file.heir_of.take_if(|_| is_over)
+        };
+        if let Some(before) = self.followed.update(heir, is_over).flatten() {
+            self.followed.update(before, |file| file.take_back(outlets));
+        }
+    }
+
+    fn list_soon(&mut self, now: Tick) {
+        let due = now + self.listing_distance;
+        self.next_listing = self.next_listing.map(|at| at.min(due));
+    }
+
+    fn after_listing(&mut self, now: Tick, entries: usize) {
+        let names = u32::try_from(entries).unwrap_or(u32::MAX);
+        self.listing_distance = COALESCE + PER_NAME * names;
+        self.next_listing = Some(now + self.settings.scan_interval.max(self.listing_distance));
         if self.drain_listed.is_some() {
             self.drain_listed = Some(true);
         }

@@ -30,6 +30,7 @@ fn engine() -> Engine {
         record_bytes_max: 1 << 20,
         dead_letter_bytes_max: 1 << 20,
         in_flight_bytes_max: 1 << 20,
+        open_files_max: 1000,
     };
     let start = Start {
         pod: &Pod::default(),

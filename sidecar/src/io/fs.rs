@@ -1,12 +1,13 @@
 //! Files: listing, opening and reading logs, and the state directory.
 
-use crate::engine::checkpoint::{Fingerprint, Identity};
-use crate::engine::tail::Entry;
+use crate::engine::checkpoint::Identity;
+use crate::engine::tail::{Entry, rotated};
 use rustix::fs::{FlockOperation, Mode, OFlags};
+use std::collections::HashSet;
 use std::fs::{DirEntry, File, Metadata};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirEntryExt, FileExt, MetadataExt};
+use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// More names of one directory are not looked at.
@@ -14,34 +15,37 @@ const ENTRIES_MAX: usize = 100_000;
 /// How often a directory is looked at for a file that is wanted.
 const LOOKS_MAX: usize = 5;
 
-/// The regular files of `directory` whose name matches, or whose inode is wanted whatever their name is. Links are followed; what
-/// vanishes meanwhile is left out.
+/// The regular files of `directory` whose name matches, or matched before a rotation, or whose inode is wanted whatever their name
+/// is. Links are followed; what vanishes meanwhile is left out.
 ///
 /// A file that is renamed at this moment is in neither place of one look, and a wanted one would be taken for gone and its
 /// position forgotten; so the directory is looked at again while a wanted file is missing.
 pub fn list(directory: &Path, pattern: &regex::bytes::Regex, wanted: &[u64]) -> io::Result<Vec<Entry>> {
-    let mut entries = look(directory, pattern, wanted)?;
-    let has = |entries: &[Entry], inode| entries.iter().any(|entry| entry.identity.inode == inode);
+    let wanted: HashSet<u64> = wanted.iter().copied().collect();
+    let mut entries = look(directory, pattern, &wanted)?;
     for _ in 1..LOOKS_MAX {
-        if wanted.iter().all(|inode| has(&entries, *inode)) {
+        let found: HashSet<u64> = entries.iter().map(|entry| entry.identity.inode).collect();
+        if wanted.is_subset(&found) {
             break;
         }
-        entries = look(directory, pattern, wanted)?;
+        entries = look(directory, pattern, &wanted)?;
     }
     Ok(entries)
 }
 
-fn look(directory: &Path, pattern: &regex::bytes::Regex, wanted: &[u64]) -> io::Result<Vec<Entry>> {
+fn look(directory: &Path, pattern: &regex::bytes::Regex, wanted: &HashSet<u64>) -> io::Result<Vec<Entry>> {
     let names = std::fs::read_dir(directory)?
         .take(ENTRIES_MAX)
         .filter_map(Result::ok);
     Ok(names.filter_map(|name| entry(&name, pattern, wanted)).collect())
 }
 
-fn entry(found: &DirEntry, pattern: &regex::bytes::Regex, wanted: &[u64]) -> Option<Entry> {
+fn entry(found: &DirEntry, pattern: &regex::bytes::Regex, wanted: &HashSet<u64>) -> Option<Entry> {
     let name = found.file_name();
     let matches = pattern.is_match(name.as_bytes());
-    if !matches && !wanted.contains(&found.ino()) {
+    let was = || name.to_str().and_then(rotated);
+    let has_matched = || was().is_some_and(|was| pattern.is_match(was.stem.as_bytes()));
+    if !matches && !wanted.contains(&found.ino()) && !has_matched() {
         return None;
     }
     let metadata = std::fs::metadata(found.path()).ok().filter(Metadata::is_file)?;
@@ -66,20 +70,6 @@ pub fn identity(metadata: &Metadata) -> Identity {
         device: metadata.dev(),
         inode: metadata.ino(),
     }
-}
-
-/// The first bytes of a file, as many as a fingerprint covers.
-pub fn head(file: &File) -> io::Result<Vec<u8>> {
-    let mut head = vec![0; Fingerprint::BYTES_MAX];
-    let mut filled = 0;
-    while filled < head.len() {
-        match file.read_at(&mut head[filled..], filled as u64)? {
-            0 => break,
-            count => filled += count,
-        }
-    }
-    head.truncate(filled);
-    Ok(head)
 }
 
 /// An error with what helps to solve it: a log that we may not read is a question of the uid.

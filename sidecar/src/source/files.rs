@@ -2,43 +2,37 @@
 //!
 //! Where the kernel refuses watches (their number is limited per user), the scans alone notice changes.
 
+mod changes;
+mod contents;
+
+pub use self::changes::Change;
+use self::changes::Changes;
+use self::contents::Contents;
 use crate::config::Files;
 use crate::engine::outlets::StreamId;
 use crate::engine::tail::{Chunk, Look};
 use crate::engine::{Engine, Input, Tick};
 use crate::io::{clock, fs};
-use futures::StreamExt;
-use inotify::{EventMask, EventStream, Inotify, WatchDescriptor, WatchMask};
-use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
+use std::collections::HashMap;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// Bytes of one read.
-const READ_BYTES: usize = 128 << 10;
-const EVENT_BYTES: usize = 4096;
+const READ_BYTES: usize = 256 << 10;
 
 /// The open files of one pipeline, its directories, and its one read buffer.
 #[derive(Debug)]
 pub struct OpenFiles {
     sources: Vec<Files>,
-    files: HashMap<StreamId, (PathBuf, File)>,
+    files: HashMap<StreamId, (PathBuf, Contents)>,
     buffer: Vec<u8>,
-    changes: Option<EventStream<Vec<u8>>>,
-    /// The sources of each watch: those of one directory share it.
-    watches: HashMap<WatchDescriptor, BTreeSet<usize>>,
+    changes: Changes,
 }
 
 impl OpenFiles {
     /// Nothing open yet. `sources` are numbered as the engine numbers them.
     pub fn new(sources: Vec<Files>) -> Self {
-        let stream = || Inotify::init().and_then(|inotify| inotify.into_event_stream(vec![0; EVENT_BYTES]));
-        let changes = if sources.is_empty() {
-            None
-        } else {
-            stream().inspect_err(polling_only).ok()
-        };
+        let changes = Changes::new(!sources.is_empty());
         let buffer = if sources.is_empty() {
             Vec::new()
         } else {
@@ -49,7 +43,6 @@ impl OpenFiles {
             files: HashMap::new(),
             buffer,
             changes,
-            watches: HashMap::new(),
         }
     }
 
@@ -60,22 +53,14 @@ impl OpenFiles {
             // If this fails, the listing says why.
             let _ = std::fs::create_dir_all(&files.directory);
         }
-        let watch = self
-            .changes
-            .as_ref()
-            .map(|changes| changes.watches().add(&files.directory, watch_mask()));
+        let watched = self.changes.watch(&files.directory, source);
         let listing = fs::list(&files.directory, &files.pattern, wanted);
         let listing = listing.map_err(|error| fs::explain(&files.directory, &error));
-        match watch {
-            Some(Ok(descriptor)) => {
-                self.watches.entry(descriptor).or_default().insert(source);
-            }
-            // A missing directory is no reason to give up watching; a refusal is.
-            Some(Err(error)) if listing.is_ok() => {
-                polling_only(&error);
-                self.changes = None;
-            }
-            Some(Err(_)) | None => {}
+        // A missing directory is no reason to give up watching; a refusal is.
+        if let Err(error) = watched
+            && listing.is_ok()
+        {
+            self.changes.give_up(&error);
         }
         engine.handle(now, Input::Listed { source, listing });
     }
@@ -110,7 +95,7 @@ impl OpenFiles {
 
     /// Reads from an open file.
     pub fn read(&mut self, now: Tick, file: StreamId, offset: u64, look_at_head: bool, engine: &mut Engine) {
-        let Some((path, opened)) = self.files.get(&file) else {
+        let Some((path, opened)) = self.files.get_mut(&file) else {
             return engine.handle(
                 now,
                 Input::FileFailed {
@@ -145,69 +130,36 @@ impl OpenFiles {
         self.files.remove(&file);
     }
 
-    /// Waits for a change: the source, or none for all of them, and whether names changed.
-    pub async fn changed(&mut self) -> (Option<usize>, bool) {
-        loop {
-            let Some(changes) = &mut self.changes else {
-                return std::future::pending().await;
-            };
-            match changes.next().await {
-                Some(Ok(event)) => {
-                    let sources = self.watches.get(&event.wd);
-                    let is_ours = sources.is_some();
-                    let source = sources
-                        .filter(|sources| sources.len() == 1)
-                        .and_then(|sources| sources.first().copied());
-                    if event.mask.contains(EventMask::IGNORED) {
-                        self.watches.remove(&event.wd);
-                    }
-                    // After an overflow nobody knows what changed.
-                    if is_ours || event.mask.contains(EventMask::Q_OVERFLOW) {
-                        return (source, event.mask != EventMask::MODIFY);
-                    }
-                }
-                Some(Err(error)) => {
-                    polling_only(&error);
-                    self.changes = None;
-                }
-                None => self.changes = None,
-            }
-        }
+    /// Waits for changes.
+    pub async fn changed(&mut self) -> Vec<Change> {
+        self.changes.next().await
     }
 }
 
-fn watch_mask() -> WatchMask {
-    WatchMask::MODIFY
-        | WatchMask::CREATE
-        | WatchMask::MOVE
-        | WatchMask::DELETE
-        | WatchMask::DELETE_SELF
-        | WatchMask::MOVE_SELF
-}
-
-fn polling_only(error: &io::Error) {
-    tracing::warn!(%error, "the kernel refuses file watches, changes are noticed at the scans only");
-}
-
-type Opened = (File, u64, crate::engine::checkpoint::Identity, Vec<u8>);
+type Opened = (Contents, u64, crate::engine::checkpoint::Identity, Vec<u8>);
 
 fn open(path: &Path) -> io::Result<Opened> {
     let file = fs::open(path)?;
-    let metadata = file.metadata()?;
-    let head = fs::head(&file)?;
-    Ok((file, metadata.len(), fs::identity(&metadata), head))
+    let identity = fs::identity(&file.metadata()?);
+    let packed = path.extension().is_some_and(|extension| extension == "gz");
+    let contents = Contents::new(file, packed)?;
+    let (size, head) = (contents.size()?, contents.head()?);
+    Ok((contents, size, identity, head))
 }
 
 fn read(
-    file: &File,
+    contents: &mut Contents,
     offset: u64,
     look_at_head: bool,
     buffer: &mut [u8],
 ) -> io::Result<(u64, Option<Vec<u8>>, usize)> {
-    let size = file.metadata()?.len();
-    let head = if look_at_head { Some(fs::head(file)?) } else { None };
-    let count = file.read_at(buffer, offset)?;
-    Ok((size, head, count))
+    let head = if look_at_head {
+        Some(contents.head()?)
+    } else {
+        None
+    };
+    let found = contents.read(offset, buffer)?;
+    Ok((found.size, head, found.count))
 }
 
 #[cfg(test)]
@@ -241,6 +193,7 @@ mod tests {
             record_bytes_max: 1 << 20,
             dead_letter_bytes_max: 1 << 20,
             in_flight_bytes_max: 1 << 20,
+            open_files_max: 1000,
         };
         let start = Start {
             pod: &Pod::default(),
@@ -255,6 +208,9 @@ mod tests {
             open_files.list(Tick::ZERO, source, &[], &mut engine);
         }
         std::fs::write(directory.path().join("a.log"), "x\n").unwrap();
-        assert_eq!(open_files.changed().await, (None, true));
+        let changes = open_files.changed().await;
+        for source in 0..2 {
+            assert!(changes.contains(&Change::Names(Some(source))), "{changes:?}");
+        }
     }
 }

@@ -8,6 +8,7 @@ mod recipes;
 mod scripted;
 mod server;
 mod sinks;
+#[expect(dead_code, reason = "shared with the tests of rotations")]
 mod support;
 mod terminal;
 mod tls;

@@ -110,6 +110,14 @@ impl Place {
     }
 
     pub fn binary(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_logship"));
+        command.env_clear();
+        self.redirect(&mut command);
+        command
+    }
+
+    /// Sends the output of a command to our files.
+    pub fn redirect(&self, command: &mut Command) {
         let output = |name| {
             File::options()
                 .create(true)
@@ -117,13 +125,10 @@ impl Place {
                 .open(self.path(name))
                 .unwrap()
         };
-        let mut command = Command::new(env!("CARGO_BIN_EXE_logship"));
         command
-            .env_clear()
             .stdin(Stdio::null())
             .stdout(output("stdout"))
             .stderr(output("stderr"));
-        command
     }
 
     pub fn wait_for_lines(&self, count: usize) {
@@ -147,6 +152,10 @@ pub struct Running(Child);
 impl Running {
     pub fn start(command: &mut Command) -> Self {
         Self(command.spawn().unwrap())
+    }
+
+    pub fn child(&self) -> &Child {
+        &self.0
     }
 
     pub fn kill(mut self) {

@@ -1,13 +1,19 @@
-//! One followed file.
+//! One followed file: reads it on from where it is, as long as it is the same.
+//!
+//! Every read begins a little before the offset, with bytes that are known: contents that were replaced are found whatever their
+//! size. That, and never a name or a time, decides whether reading goes on.
 
-use super::{Chunk, Entry, Look};
+use super::begin::Begin;
+use super::siblings::{Rotated, is_compressed};
+use super::trails::Trails;
+use super::{Chunk, Entry};
 use crate::engine::Tick;
-use crate::engine::checkpoint::{FilePosition, Fingerprint, Identity};
+use crate::engine::checkpoint::{FilePosition, Fingerprint, Identity, Trail};
 use crate::engine::framer::{Frame, FramePosition, Framer, FramerSettings};
 use crate::engine::outlets::{Context, Outlets, Position, StreamId};
-use crate::engine::report::Report;
 use crate::record::time::Nanos;
 use crate::record::{Labels, Record};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,22 +22,48 @@ const PIECE_BYTES: usize = 4 << 10;
 /// A file without a matching name is kept open until nothing was written to it for this long: writers go on for a while after
 /// a rotation has renamed their file.
 const QUIET: Duration = Duration::from_secs(30);
+/// A trail that ends further before the offset is not checked.
+const LEAD_BYTES_MAX: u64 = 64 << 10;
 
 /// What a file waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     /// The shell is asked to open it.
     Opening,
+    /// It could not be opened; the next listing tries again.
+    Failed,
+    /// It is open, and whether it is what it seems to be is read off its contents.
+    Verifying,
+    /// It is none of the files that are known; whether it is wanted depends on its siblings.
+    Examined,
     /// There may be something to read.
     Hungry,
     /// It was read to its end; a change makes it hungry.
     Rested,
 }
 
+/// What a chunk showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// The file that was read before.
+    Same,
+    /// Its contents were replaced.
+    Replaced,
+}
+
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says something that the others do not"
+)]
 #[derive(Debug)]
 pub(super) struct File {
     pub id: StreamId,
+    /// The name that its records are labelled with.
     pub name: String,
+    /// Its name now, or the last one.
+    pub path: String,
+    /// What its name says about other files.
+    pub kin: Rotated,
     pub identity: Identity,
     pub stage: Stage,
     /// The next byte to read.
@@ -44,18 +76,29 @@ pub(super) struct File {
     pub from_first_listing: bool,
     /// Its name matched the pattern when it was found.
     pub matched: bool,
-    fingerprint: Fingerprint,
+    pub fingerprint: Fingerprint,
+    /// Of the bytes before the offset, and before offsets of earlier reads.
+    pub trail: Trail,
+    pub trails: Trails,
+    pub size: u64,
+    pub modified_ns: i128,
+    pub changed_at: Tick,
+    /// NUL bytes that were skipped.
+    pub nul_bytes: u64,
     context: Context,
     epoch: u32,
-    size: u64,
-    changed_at: Tick,
     wall: Nanos,
     /// Last position handed out, and last position settled.
     marked: FramePosition,
     settled: FramePosition,
+    settled_trail: Trail,
+    /// Trails of the marks that are not settled.
+    mark_trails: VecDeque<Trail>,
     framer_settings: Arc<FramerSettings>,
     /// Where reading began when it was opened; none: it was truncated since.
     opened_at: Option<u64>,
+    /// Its writer may have left a hole at its beginning.
+    skip_nul: bool,
     /// The file whose open records this one has taken over.
     pub heir_of: Option<StreamId>,
     /// The file that has taken over the open records of this one, and has not handed them out.
@@ -73,6 +116,8 @@ impl File {
         Self {
             id,
             name: entry.name.clone(),
+            path: entry.name.clone(),
+            kin: Rotated::current(&entry.name),
             identity: entry.identity,
             stage: Stage::Opening,
             offset: 0,
@@ -82,39 +127,67 @@ impl File {
             from_first_listing,
             matched: entry.matches,
             fingerprint: Fingerprint::default(),
+            trail: Trail::default(),
+            trails: Trails::default(),
+            size: entry.size,
+            modified_ns: entry.modified_ns,
+            changed_at: now,
+            nul_bytes: 0,
             context: Context::default(),
             epoch: 0,
-            size: entry.size,
-            changed_at: now,
             wall: 0,
             marked: FramePosition::default(),
             settled: FramePosition::default(),
+            settled_trail: Trail::default(),
+            mark_trails: VecDeque::new(),
             framer_settings: framer.clone(),
             opened_at: Some(0),
+            skip_nul: false,
             heir_of: None,
             lent_to: None,
         }
     }
 
-    /// Begins to read at a position.
-    pub(super) fn start(&mut self, look: &Look<'_>, at: FramePosition, fingerprint: Fingerprint) {
-        self.identity = look.identity;
-        self.size = look.size;
+    /// Begins to read.
+    pub(super) fn start(&mut self, size: u64, begin: Begin, of_source: &Context, outlets: &mut Outlets) {
+        let Begin {
+            at,
+            settled,
+            fingerprint,
+            trail,
+            skip_nul,
+        } = begin;
+        self.size = size;
         self.offset = at.offset;
         self.opened_at = Some(at.offset);
         self.fingerprint = fingerprint;
+        let is_near = trail.end <= at.offset && at.offset - trail.end <= LEAD_BYTES_MAX;
+        self.trail = if is_near { trail } else { Trail::none(at.offset) };
+        self.trails = Trails::default();
+        self.trails.push(self.trail);
         self.framer = Framer::new(self.framer_settings.clone(), at);
-        self.marked = at;
-        self.settled = at;
+        self.marked = settled;
+        self.settled = settled;
+        self.settled_trail = if settled == at {
+            self.trail
+        } else {
+            Trail::none(settled.offset)
+        };
+        self.mark_trails.clear();
+        self.skip_nul = skip_nul;
         self.stage = Stage::Hungry;
-    }
-
-    pub(super) fn label(&mut self, of_source: &Context, outlets: &Outlets) {
         let labels = Labels {
             file: Some(self.name.clone()),
             ..of_source.labels.clone()
         };
         self.context = outlets.context(of_source.source, labels);
+        // Settled as soon as the records that another file has handed out before are.
+        self.mark(&[], outlets);
+    }
+
+    /// Whether nothing was read of it since it was opened.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.opened_at == Some(self.offset)
     }
 
     pub(super) fn look_again(&mut self) {
@@ -125,53 +198,105 @@ impl File {
     }
 
     pub(super) fn seen_in_listing(&mut self, now: Tick, entry: Option<&Entry>) {
-        match entry {
+        let named = entry.filter(|entry| entry.matches);
+        match named {
             Some(_) => self.away_since = None,
             None => self.away_since = self.away_since.or(Some(now)),
         }
+        let packed = is_compressed(&self.path);
+        let changed = entry.is_none_or(|entry| {
+            entry.modified_ns != self.modified_ns || (!packed && entry.size != self.offset)
+        });
+        if let Some(entry) = entry {
+            entry.name.clone_into(&mut self.path);
+            self.modified_ns = entry.modified_ns;
+            if !packed {
+                self.size = entry.size;
+            }
+        }
         // Without a name its size is unknown, so it is looked at.
-        if entry.is_none_or(|entry| entry.size != self.offset) {
+        if changed {
             self.look_again();
         }
     }
 
-    pub(super) fn chunk(&mut self, now: Tick, chunk: &Chunk<'_>, outlets: &mut Outlets) -> Option<Report> {
+    /// Where the next read begins: at the bytes that are known.
+    pub(super) fn read_from(&self) -> u64 {
+        self.trail.start()
+    }
+
+    pub(super) fn chunk(&mut self, now: Tick, chunk: &Chunk<'_>, outlets: &mut Outlets) -> Shown {
         self.look_at_head = false;
+        let other_head = chunk.head.is_some_and(|head| !self.fingerprint.matches(head));
+        let leads = self.trail.leads(chunk.bytes);
+        if chunk.size < self.offset || other_head || leads == Some(false) {
+            return Shown::Replaced;
+        }
         self.size = chunk.size;
-        let replaced = chunk.head.is_some_and(|head| !self.fingerprint.matches(head));
-        if chunk.size < self.offset || replaced {
-            self.restart(outlets);
-            return Some(Report::FileTruncated(self.name.clone()));
-        }
         self.wall = chunk.wall;
-        if chunk.bytes.is_empty() {
-            self.stage = Stage::Rested;
-            return None;
-        }
+        let lead = usize::try_from(self.offset - self.trail.start()).unwrap_or(usize::MAX);
+        let fresh = match chunk.bytes.get(lead..) {
+            Some(fresh) if !fresh.is_empty() => fresh,
+            // At its end, or a short read, or being truncated, or being unpacked up to here.
+            _ => {
+                let is_short = !chunk.bytes.is_empty() || is_compressed(&self.path);
+                self.stage = if is_short && chunk.size > self.offset {
+                    Stage::Hungry
+                } else {
+                    Stage::Rested
+                };
+                return Shown::Same;
+            }
+        };
+        let hole = self.hole(fresh);
         let Self {
             framer,
             context,
             wall,
             ..
         } = self;
-        let mut pushed = 0;
-        for piece in chunk.bytes.chunks(PIECE_BYTES) {
+        let mut taken = hole;
+        for piece in fresh[hole..].chunks(PIECE_BYTES) {
             framer.push(now, piece, |frame| send(now, context, *wall, &frame, outlets));
-            pushed += piece.len();
+            taken += piece.len();
             if !outlets.have_room() {
                 break;
             }
         }
         self.changed_at = now;
-        self.fingerprint.extend(self.offset, &chunk.bytes[..pushed]);
-        self.offset += pushed as u64;
-        self.mark(outlets);
+        self.fingerprint.extend(self.offset, &fresh[..taken]);
+        self.offset += taken as u64;
+        let known = &chunk.bytes[..lead + taken];
+        self.trail = Trail::of(self.offset, known);
+        self.trails.push(self.trail);
+        self.mark(known, outlets);
         self.stage = if self.offset >= self.size {
             Stage::Rested
         } else {
             Stage::Hungry
         };
-        None
+        Shown::Same
+    }
+
+    /// How many NUL bytes stand where a writer that does not append has left a hole by writing on behind a truncation.
+    fn hole(&mut self, fresh: &[u8]) -> usize {
+        if !self.skip_nul || self.framer.is_open() {
+            self.skip_nul = false;
+            return 0;
+        }
+        let hole = fresh.iter().take_while(|byte| **byte == 0).count();
+        self.skip_nul = hole == fresh.len();
+        if hole > 0 {
+            self.nul_bytes += hole as u64;
+            self.framer = Framer::new(
+                self.framer_settings.clone(),
+                FramePosition {
+                    offset: self.offset + hole as u64,
+                    ..FramePosition::default()
+                },
+            );
+        }
+        hole
     }
 
     /// Sends records that are open and have waited long enough, or all of them, because nothing more will come.
@@ -192,7 +317,7 @@ impl File {
         } else {
             framer.flush_due(now, each);
         }
-        self.mark(outlets);
+        self.mark(&[], outlets);
     }
 
     /// Takes over the records that are open in `before`, which this file follows after a rotation.
@@ -220,11 +345,34 @@ impl File {
     /// The records that another file had taken over were handed out.
     pub(super) fn take_back(&mut self, outlets: &mut Outlets) {
         self.lent_to = None;
-        self.mark(outlets);
+        self.mark(&[], outlets);
     }
 
     pub(super) fn is_done(&self, now: Tick) -> bool {
         !self.framer.is_open() && self.done_at().is_some_and(|at| at <= now)
+    }
+
+    /// Whether its descriptor may be given up for a while: nothing of it is under way, and its name leads back to it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.stage == Stage::Rested
+            && self.away_since.is_none()
+            && self.is_settled()
+            && self.heir_of.is_none()
+            && !self.skip_nul
+    }
+
+    /// Whether it holds no record, and shares none with another file.
+    pub(super) fn is_untied(&self) -> bool {
+        !self.framer.is_open() && self.heir_of.is_none() && self.lent_to.is_none()
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        !matches!(self.stage, Stage::Opening | Stage::Failed)
+    }
+
+    /// Whether it is known who it is, and how far it was read.
+    pub(super) fn is_read(&self) -> bool {
+        matches!(self.stage, Stage::Hungry | Stage::Rested)
     }
 
     pub(super) fn deadline(&self) -> Option<Tick> {
@@ -237,6 +385,10 @@ impl File {
             && epoch == self.epoch
         {
             self.settled = at;
+            while let Some(trail) = self.mark_trails.front().filter(|trail| trail.end <= at.offset) {
+                self.settled_trail = *trail;
+                self.mark_trails.pop_front();
+            }
         }
     }
 
@@ -255,11 +407,51 @@ impl File {
             mid_line,
             encoding,
             streams,
+            trail: self.settled_trail,
+            modified_ns: i64::try_from(self.modified_ns).unwrap_or_default(),
+            finished: false,
         }
     }
 
     pub(super) fn lag_bytes(&self) -> u64 {
         self.size.saturating_sub(self.offset)
+    }
+
+    /// The contents were replaced: what was read of the old is kept, the new is read from its beginning. Tells up to where the old
+    /// was handed out.
+    pub(super) fn restart(&mut self, outlets: &mut Outlets) -> FramePosition {
+        let Self {
+            framer,
+            context,
+            wall,
+            ..
+        } = self;
+        let now = self.changed_at;
+        framer.end_line(now, |frame| send(now, context, *wall, &frame, outlets));
+        let end = framer.position();
+        let start = FramePosition::default();
+        let mut fresh = Framer::new(self.framer_settings.clone(), start);
+        // A record of several lines may go on behind the truncation.
+        fresh.inherit(framer);
+        self.framer = fresh;
+        self.epoch += 1;
+        self.offset = 0;
+        self.opened_at = None;
+        self.size = 0;
+        self.fingerprint = Fingerprint::default();
+        self.trail = Trail::default();
+        self.trails = Trails::default();
+        self.marked = start;
+        self.settled = start;
+        self.settled_trail = Trail::default();
+        self.mark_trails.clear();
+        self.skip_nul = true;
+        self.stage = Stage::Hungry;
+        end
+    }
+
+    fn is_settled(&self) -> bool {
+        self.lent_to.is_none() && !self.framer.is_open() && self.settled == self.marked
     }
 
     /// When it has no name any more and was quiet for long enough.
@@ -275,37 +467,21 @@ impl File {
             .filter(|_| self.stage == Stage::Rested && !waits_for_others)
     }
 
-    /// The contents were replaced: what was read of the old is kept, the new is read from its beginning.
-    fn restart(&mut self, outlets: &mut Outlets) {
-        let Self {
-            framer,
-            context,
-            wall,
-            ..
-        } = self;
-        let now = self.changed_at;
-        framer.end_line(now, |frame| send(now, context, *wall, &frame, outlets));
-        let start = FramePosition::default();
-        let mut fresh = Framer::new(self.framer_settings.clone(), start);
-        // A record of several lines may go on behind the truncation.
-        fresh.inherit(framer);
-        self.framer = fresh;
-        self.epoch += 1;
-        self.offset = 0;
-        self.opened_at = None;
-        self.fingerprint = Fingerprint::default();
-        self.marked = start;
-        self.settled = start;
-        self.stage = Stage::Hungry;
-    }
-
-    fn mark(&mut self, outlets: &mut Outlets) {
+    /// Notes what was handed out; `known` is what stands right before the offset.
+    fn mark(&mut self, known: &[u8], outlets: &mut Outlets) {
         let at = self.framer.position();
-        if at != self.marked && self.lent_to.is_none() {
-            self.marked = at;
-            let epoch = self.epoch;
-            outlets.mark(self.id, Position::File { epoch, at });
+        if at == self.marked || self.lent_to.is_some() {
+            return;
         }
+        self.marked = at;
+        let behind = usize::try_from(self.offset.saturating_sub(at.offset)).unwrap_or(usize::MAX);
+        if at.offset == self.trail.end {
+            self.mark_trails.push_back(self.trail);
+        } else if let Some(before) = known.len().checked_sub(behind).filter(|before| *before > 0) {
+            self.mark_trails.push_back(Trail::of(at.offset, &known[..before]));
+        }
+        let epoch = self.epoch;
+        outlets.mark(self.id, Position::File { epoch, at });
     }
 }
 

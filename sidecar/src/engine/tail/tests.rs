@@ -1,7 +1,9 @@
+mod counts;
 mod framing;
 
 use super::*;
 use crate::engine::batch::{Lane, LaneSettings};
+use crate::engine::checkpoint::{Fingerprint, Trail};
 use crate::pipeline::{Run, Steps};
 use crate::sink::encode::Text;
 use crate::sink::verdict::Verdict;
@@ -9,6 +11,8 @@ use logship_crd::agent_config::Framing;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Small, but larger than what is read again each time.
+const READ_BYTES: usize = Trail::BYTES_MAX + 7;
 const INTERVAL: Duration = Duration::from_secs(1);
 
 fn settings(start_at: StartAt) -> TailSettings {
@@ -22,6 +26,7 @@ fn settings(start_at: StartAt) -> TailSettings {
             record_bytes_max: 1 << 20,
         }),
         keep_open_records: false,
+        open_files_max: 1000,
     }
 }
 
@@ -30,6 +35,8 @@ struct World {
     tail: Tail,
     outlets: Outlets,
     now: Tick,
+    /// The time of day, which may jump.
+    wall: Nanos,
     next_id: StreamId,
     /// Names of inodes, and their contents, which live on while the file is open.
     names: BTreeMap<String, u64>,
@@ -53,6 +60,7 @@ impl World {
             tail: Tail::new(0, settings, known),
             outlets: Outlets::new(vec![lane], Run::new(&Steps::default(), 0), usize::MAX),
             now: Tick::ZERO,
+            wall: 0,
             next_id: 0,
             names: BTreeMap::new(),
             contents: BTreeMap::new(),
@@ -119,7 +127,11 @@ impl World {
                     .extend(self.tail.listed(self.now, entries, &mut self.next_id));
             }
             Output::Open { file, name, .. } => {
-                let inode = self.names[&name];
+                let Some(&inode) = self.names.get(&name) else {
+                    let error = "no such file".to_owned();
+                    self.reports.extend(self.tail.failed(self.now, file, error));
+                    return;
+                };
                 let contents = &self.contents[&inode];
                 let head = &contents[..contents.len().min(Fingerprint::BYTES_MAX)];
                 let look = Look {
@@ -127,7 +139,8 @@ impl World {
                     size: contents.len() as u64,
                     head,
                 };
-                self.reports.extend(self.tail.opened(file, look, &self.outlets));
+                self.reports
+                    .extend(self.tail.opened(self.now, file, look, &mut self.outlets));
                 self.open.insert(file, inode);
             }
             Output::Read {
@@ -139,13 +152,13 @@ impl World {
                 let rest = contents
                     .get(usize::try_from(offset).unwrap()..)
                     .unwrap_or_default();
-                let bytes = &rest[..rest.len().min(7)];
+                let bytes = &rest[..rest.len().min(READ_BYTES)];
                 let head = look_at_head.then(|| &contents[..contents.len().min(Fingerprint::BYTES_MAX)]);
                 let chunk = Chunk {
                     size: contents.len() as u64,
                     head,
                     bytes,
-                    wall: 0,
+                    wall: self.wall,
                 };
                 self.reports
                     .extend(self.tail.chunk(self.now, file, &chunk, &mut self.outlets));
@@ -153,6 +166,7 @@ impl World {
             Output::Close { file } => {
                 self.open.remove(&file);
             }
+            Output::Report(report) => self.reports.push(report),
             other => panic!("a tail asks for {other:?}"),
         }
     }
@@ -254,7 +268,7 @@ fn chunk_is_taken_only_as_far_as_the_sinks_have_room() {
     };
     world.tail.chunk(world.now, 1, &chunk, &mut world.outlets);
     match world.tail.next_read() {
-        Some(Output::Read { offset, .. }) => assert_eq!(offset, 4 << 10),
+        Some(Output::Read { offset, .. }) => assert_eq!(offset, (4 << 10) - Trail::BYTES_MAX as u64),
         other => panic!("no read but {other:?}"),
     }
 }

@@ -164,7 +164,7 @@ fn malformed_lines_are_counted_by_the_tail() {
     );
     world.run(INTERVAL);
     assert_eq!(
-        (&world.shipped[..], world.tail.malformed()),
+        (&world.shipped[..], world.tail.counts().malformed),
         ("junk\nx\nmore junk\n", 2)
     );
 }

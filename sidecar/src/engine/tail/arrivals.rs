@@ -1,0 +1,334 @@
+//! Who a newly opened file is: one that was read before, a copy of one, or a new one.
+//!
+//! Guarantees: what is a copy of contents that were read is not read again, and what of it was not read is; a rotated file that
+//! nobody has seen is read if it is newer than one that is known; in doubt a file is read, because duplicates are better than loss.
+
+use super::begin::Begin;
+use super::file::{File, Stage};
+use super::memory::{Aside, Claim, Evidence, Origin, evidence};
+use super::siblings::{Age, is_compressed};
+use super::{Chunk, Look, Tail};
+use crate::engine::Tick;
+use crate::engine::checkpoint::Fingerprint;
+use crate::engine::framer::FramePosition;
+use crate::engine::outlets::{Outlets, StreamId};
+use crate::engine::report::Report;
+use logship_crd::agent_config::StartAt;
+use std::collections::VecDeque;
+
+/// An open file whose contents are compared.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    claims: VecDeque<Claim>,
+    /// It was seen before; were its contents replaced, that is worth a word.
+    is_known: bool,
+}
+
+impl Tail {
+    /// A file was opened.
+    pub fn opened(
+        &mut self,
+        now: Tick,
+        id: StreamId,
+        look: Look<'_>,
+        outlets: &mut Outlets,
+    ) -> Option<Report> {
+        let file = self
+            .followed
+            .get(id)
+            .filter(|file| file.stage == Stage::Opening)?;
+        if file.identity != look.identity {
+            // Its name was given to another file meanwhile.
+            self.followed.update(id, |file| file.stage = Stage::Failed);
+            self.to_close.push_back(id);
+            self.list_soon(now);
+            return None;
+        }
+        self.unreadable.remove(&file.name);
+        let (claims, is_short) = self.claims(file, &look);
+        let is_known = self.memory.get(file.identity).is_some();
+        let waits = is_short && claims.is_empty() && !is_known;
+        if waits && !self.memory.was_short(file.identity) {
+            return self.put_aside(id, Aside::Short(now));
+        }
+        let size = look.size;
+        self.followed.update(id, |file| {
+            file.size = size;
+            file.fingerprint = Fingerprint::of(look.head);
+            file.stage = Stage::Verifying;
+        });
+        let arrival = Arrival { claims, is_known };
+        self.arrivals.insert(id, arrival);
+        self.examine(now, id, &look, outlets)
+    }
+
+    /// Takes what was read of a file to compare it.
+    pub(super) fn verify(
+        &mut self,
+        now: Tick,
+        id: StreamId,
+        chunk: &Chunk<'_>,
+        outlets: &mut Outlets,
+    ) -> Option<Report> {
+        let file = self.followed.get(id)?;
+        let claim = *self.arrivals.get(&id)?.claims.front()?;
+        let look = Look {
+            identity: file.identity,
+            size: chunk.size,
+            head: chunk.head.unwrap_or_default(),
+        };
+        let is_long_enough = chunk.size >= claim.begin.at.offset || is_compressed(&file.path);
+        match claim.begin.trail.leads(chunk.bytes) {
+            Some(true) if is_long_enough => self.claimed(now, id, claim, chunk.size, outlets),
+            None if !chunk.bytes.is_empty()
+                || (is_compressed(&file.path) && chunk.size > claim.begin.trail.start()) =>
+            {
+                // A short read, or it is being unpacked up to here.
+                self.followed.update(id, |_| ());
+                None
+            }
+            _ => {
+                self.arrivals.get_mut(&id)?.claims.pop_front();
+                self.examine(now, id, &look, outlets)
+            }
+        }
+    }
+
+    /// Where the next read of a file that is compared begins.
+    pub(super) fn verify_from(&self, id: StreamId) -> Option<u64> {
+        let claim = self.arrivals.get(&id)?.claims.front()?;
+        Some(claim.begin.trail.start())
+    }
+
+    /// Goes on with a file whose contents are not compared any more, because there is nothing to compare them with.
+    fn examine(&mut self, now: Tick, id: StreamId, look: &Look<'_>, outlets: &mut Outlets) -> Option<Report> {
+        if let Some(claim) = self.arrivals.get(&id)?.claims.front().copied() {
+            // Without a trail the first bytes are all there is to compare.
+            if claim.begin.trail.bytes == 0 && !matches!(claim.origin, Origin::Followed(_)) {
+                return self.claimed(now, id, claim, look.size, outlets);
+            }
+            return None;
+        }
+        let arrival = self.arrivals.remove(&id)?;
+        let file = self.followed.get(id)?;
+        let (matched, identity, kin) = (file.matched, file.identity, file.kin.clone());
+        if arrival.is_known {
+            let known = self.memory.forget(identity);
+            let was_read = known.as_ref().is_some_and(|known| known.position.offset > 0);
+            if let Some(known) = known {
+                self.memory.mourn_known(known);
+            }
+            if !matched && kin.age != Age::Current {
+                // Its inode was reused by a rotated file that is still to be recognised.
+                self.followed.update(id, |file| file.stage = Stage::Failed);
+                self.to_close.push_back(id);
+                self.list_soon(now);
+                return None;
+            }
+            if !matched {
+                // Its inode was reused by a file that is none of ours.
+                return self.put_aside(id, Aside::Ignored);
+            }
+            let began = self.begin(
+                id,
+                Begin {
+                    skip_nul: was_read,
+                    ..Begin::default()
+                },
+                outlets,
+            );
+            self.counts.truncations += u64::from(was_read);
+            let name = self.followed.get(id)?.name.clone();
+            return if was_read {
+                Some(Report::FileTruncated(name))
+            } else {
+                began
+            };
+        }
+        if matched {
+            let file = self.followed.get(id)?;
+            let at_end =
+                file.from_first_listing && self.first_start && self.settings.start_at == StartAt::End;
+            let begin = if at_end {
+                Begin::end(look)
+            } else {
+                Begin::default()
+            };
+            return self.begin(id, begin, outlets);
+        }
+        self.followed.update(id, |file| file.stage = Stage::Examined);
+        self.settle_family(&kin.stem, outlets)
+    }
+
+    /// A file has the contents of another, as far as those were read.
+    fn claimed(
+        &mut self,
+        now: Tick,
+        id: StreamId,
+        claim: Claim,
+        size: u64,
+        outlets: &mut Outlets,
+    ) -> Option<Report> {
+        self.arrivals.remove(&id);
+        let stem = self.followed.get(id)?.kin.stem.clone();
+        let mut is_news = true;
+        match claim.origin {
+            Origin::Followed(original) => {
+                let original = self.followed.get(original).map(|file| file.identity);
+                let why = original.map_or(Aside::Ignored, Aside::CopyOf);
+                let said = self.put_aside(id, why);
+                return said.or_else(|| self.settle_family(&stem, outlets));
+            }
+            Origin::Same => {
+                let identity = self.followed.get(id)?.identity;
+                let known = self.memory.forget(identity)?;
+                is_news = !known.was_read_here();
+            }
+            Origin::Gone(identity) => {
+                let known = self.memory.forget(identity)?;
+                self.followed.update(id, |file| file.name = known.position.name);
+            }
+            Origin::Ghost(number) => {
+                let ghost = self.memory.lay(number)?;
+                self.followed.update(id, |file| file.name = ghost.name);
+            }
+        }
+        self.followed.update(id, |file| {
+            file.changed_at = now;
+            file.size = size;
+        });
+        let said = self.begin(id, claim.begin, outlets).filter(|_| is_news);
+        // Whoever waits for this file's place among its siblings can be judged now.
+        let judged = self.settle_family(&stem, outlets);
+        said.or(judged)
+    }
+
+    fn begin(&mut self, id: StreamId, begin: Begin, outlets: &mut Outlets) -> Option<Report> {
+        let of_source = &self.settings.context;
+        self.followed.update(id, |file| {
+            file.start(file.size, begin, of_source, outlets);
+            Report::FileFollowed {
+                name: file.name.clone(),
+                offset: file.offset,
+            }
+        })
+    }
+
+    /// Leaves a file alone, and closes it.
+    fn put_aside(&mut self, id: StreamId, why: Aside) -> Option<Report> {
+        self.arrivals.remove(&id);
+        let file = self.followed.remove(id)?;
+        self.memory.set_aside(&file, why);
+        self.to_close.push_back(id);
+        None
+    }
+
+    /// Judges the rotated files of one name that nobody has seen, once all of them were looked at: who is newer than one that is known
+    /// was missed, the others were there before.
+    pub(super) fn settle_family(&mut self, stem: &str, outlets: &mut Outlets) -> Option<Report> {
+        let of_stem = |file: &&File| file.kin.stem == stem;
+        let is_open_question = |file: &File| {
+            file.stage == Stage::Verifying || (file.stage == Stage::Opening && file.kin.age != Age::Current)
+        };
+        if self.followed.iter().filter(of_stem).any(is_open_question) {
+            return None;
+        }
+        let examined = self.followed.iter().filter(of_stem);
+        let examined: Vec<StreamId> = examined
+            .filter(|file| file.stage == Stage::Examined)
+            .map(|file| file.id)
+            .collect();
+        let judged: Vec<(StreamId, bool)> = examined
+            .into_iter()
+            .filter_map(|id| self.followed.get(id).map(|file| (id, self.was_missed(file))))
+            .collect();
+        let mut said = None;
+        for (id, was_missed) in judged {
+            if was_missed {
+                said = self.begin(id, Begin::default(), outlets);
+            } else {
+                self.put_aside(id, Aside::Ignored);
+            }
+        }
+        said
+    }
+
+    /// Whether a file that nobody has seen is newer than one that is known.
+    fn was_missed(&self, file: &File) -> bool {
+        let is_kin = |stem: &str| stem == file.kin.stem;
+        let followed = self.followed.iter().filter(|other| {
+            other.id != file.id
+                && is_kin(&other.kin.stem)
+                && other.is_open()
+                && other.stage != Stage::Examined
+        });
+        let known = self.memory.known();
+        let known = known.filter(|known| is_kin(&known.kin.stem) || is_kin(&known.position.name));
+        let (present, gone): (Vec<_>, Vec<_>) = known.partition(|known| known.is_present);
+        let is_older = |age: &Age| *age < file.kin.age;
+        let mut ages = followed
+            .map(|file| &file.kin.age)
+            .chain(present.iter().map(|known| &known.kin.age));
+        let is_newer_by_name = ages.any(is_older);
+        // What was not there at the first listing was rotated since, unless it is an older file that was compressed.
+        let is_new = !file.from_first_listing && !is_compressed(&file.path);
+        // Who is gone has no place in the order any more. Here alone the time of a file decides, and towards reading it.
+        let ghosts = self
+            .memory
+            .ghosts()
+            .filter(|ghost| is_kin(&ghost.kin.stem))
+            .map(|ghost| ghost.modified_ns);
+        let nameless = self.followed.iter().filter(|other| {
+            other.away_since.is_some() && other.kin.age == Age::Current && is_kin(&other.kin.stem)
+        });
+        let ghosts = ghosts.chain(nameless.map(|other| other.modified_ns));
+        let mut gone = gone
+            .iter()
+            .map(|known| i128::from(known.position.modified_ns))
+            .chain(ghosts);
+        is_new || is_newer_by_name || gone.any(|modified_ns| modified_ns <= file.modified_ns)
+    }
+
+    /// Whom a file may be, the likeliest first, and whether it is too short to tell.
+    fn claims(&self, file: &File, look: &Look<'_>) -> (VecDeque<Claim>, bool) {
+        if let Some(known) = self.memory.get(file.identity) {
+            let position = &known.position;
+            let is_possible =
+                look.size >= position.frames().furthest() && position.fingerprint.matches(look.head);
+            let claim = Claim {
+                origin: Origin::Same,
+                begin: Begin::at(position),
+            };
+            return (is_possible.then_some(claim).into_iter().collect(), false);
+        }
+        if file.kin.age == Age::Current {
+            return (VecDeque::new(), false);
+        }
+        let mut evidences = self.memory.evidence(&file.kin.stem, look);
+        let originals = self.followed.iter().filter(|other| {
+            let may_be_copied = other.kin.age == Age::Current || is_compressed(&file.path);
+            other.id != file.id && other.kin.stem == file.kin.stem && other.is_read() && may_be_copied
+        });
+        evidences.extend(originals.map(|other| {
+            let begin = Begin {
+                at: FramePosition {
+                    offset: other.offset,
+                    ..FramePosition::default()
+                },
+                settled: FramePosition::default(),
+                fingerprint: other.fingerprint,
+                trail: other.trail,
+                skip_nul: false,
+            };
+            evidence(Origin::Followed(other.id), begin, &other.trails, look)
+        }));
+        let is_short = evidences
+            .iter()
+            .any(|evidence| matches!(evidence, Evidence::Short));
+        let claims = evidences.into_iter().filter_map(|evidence| match evidence {
+            Evidence::Same(claim) => Some(claim),
+            Evidence::Other | Evidence::Short => None,
+        });
+        (claims.collect(), is_short)
+    }
+}

@@ -1,0 +1,374 @@
+//! What is known of files that are not followed at the moment: read to their end, closed to save descriptors, gone, or replaced.
+//!
+//! Guarantees: bounded by what a directory holds and by a fixed number of files that are gone. Nothing is believed because of a
+//! name: whoever comes back is compared with what is known of its contents.
+
+use super::begin::Begin;
+use super::file::File;
+use super::siblings::Rotated;
+use super::trails::Trails;
+use super::{Entry, Look};
+use crate::engine::Tick;
+use crate::engine::checkpoint::{FilePosition, Fingerprint, Identity, Trail};
+use crate::engine::framer::FramePosition;
+use crate::engine::outlets::StreamId;
+use std::collections::{BTreeMap, VecDeque};
+
+/// More files that are gone are not remembered.
+const ABSENT_MAX: usize = 1024;
+/// More replaced contents are not remembered.
+const GHOSTS_MAX: usize = 64;
+/// A copy is looked for in so many listings.
+const GHOST_LISTINGS: u32 = 3;
+
+/// A file that was read.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub position: FilePosition,
+    /// What its last name said.
+    pub kin: Rotated,
+    /// It is in the directory.
+    pub is_present: bool,
+    /// Its being gone was said, or is no loss.
+    pub is_excused: bool,
+    trails: Trails,
+    /// Size and time of the contents that were read; none: not looked at since the start.
+    seen: Option<(u64, i128)>,
+    since: Tick,
+}
+
+/// Contents that were replaced; a copy of them may be about.
+#[derive(Debug)]
+pub(super) struct Ghost {
+    pub number: u64,
+    pub identity: Identity,
+    pub kin: Rotated,
+    pub name: String,
+    pub modified_ns: i128,
+    fingerprint: Fingerprint,
+    at: FramePosition,
+    settled: FramePosition,
+    trail: Trail,
+    trails: Trails,
+    /// Bytes that were there and were not read.
+    unread: u64,
+    /// Listings since then.
+    listings: u32,
+}
+
+/// Why a file is left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Aside {
+    /// It is older than what is followed, or of nobody.
+    Ignored,
+    /// It is a copy of this file, which is followed.
+    CopyOf(Identity),
+    /// It is too short to tell, and may be a copy that is being made.
+    Short(Tick),
+}
+
+/// Whom a new file seems to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Itself, seen before.
+    Same,
+    /// A file that is gone.
+    Gone(Identity),
+    /// Contents that were replaced.
+    Ghost(u64),
+    /// A file that is followed.
+    Followed(StreamId),
+}
+
+/// The supposition that a file has the contents of another.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Claim {
+    pub origin: Origin,
+    pub begin: Begin,
+}
+
+/// What the first bytes say about a claim.
+#[derive(Debug)]
+pub(super) enum Evidence {
+    Other,
+    Short,
+    Same(Claim),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    known: BTreeMap<Identity, Known>,
+    ghosts: VecDeque<Ghost>,
+    aside: BTreeMap<Identity, (Aside, String, u64, i128)>,
+    ghost_number: u64,
+}
+
+impl Memory {
+    /// What the checkpoint tells.
+    pub(super) fn new(positions: Vec<FilePosition>) -> Self {
+        let known = positions.into_iter().map(|position| {
+            let mut trails = Trails::default();
+            trails.push(position.trail);
+            let known = Known {
+                kin: Rotated::current(&position.name),
+                is_present: false,
+                is_excused: position.finished,
+                trails,
+                seen: None,
+                since: Tick::ZERO,
+                position,
+            };
+            (known.position.identity, known)
+        });
+        Self {
+            known: known.collect(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn positions(&self) -> impl Iterator<Item = FilePosition> + '_ {
+        self.known.values().map(|known| known.position.clone())
+    }
+
+    pub(super) fn inodes(&self) -> impl Iterator<Item = u64> + '_ {
+        self.known.keys().map(|identity| identity.inode)
+    }
+
+    pub(super) fn get(&self, identity: Identity) -> Option<&Known> {
+        self.known.get(&identity)
+    }
+
+    pub(super) fn known(&self) -> impl Iterator<Item = &Known> {
+        self.known.values()
+    }
+
+    pub(super) fn ghosts(&self) -> impl Iterator<Item = &Ghost> {
+        self.ghosts.iter()
+    }
+
+    pub(super) fn forget(&mut self, identity: Identity) -> Option<Known> {
+        self.known.remove(&identity)
+    }
+
+    /// Keeps a file that is not followed any longer.
+    pub(super) fn remember(&mut self, now: Tick, file: &File, finished: bool) {
+        let position = FilePosition {
+            finished,
+            ..file.position()
+        };
+        let known = Known {
+            position,
+            kin: file.kin.clone(),
+            is_present: file.away_since.is_none(),
+            is_excused: true,
+            trails: file.trails.clone(),
+            seen: Some((file.size, file.modified_ns)),
+            since: now,
+        };
+        self.known.insert(file.identity, known);
+    }
+
+    /// Keeps what a file was before its contents were replaced.
+    pub(super) fn mourn(&mut self, file: &File) -> u64 {
+        let settled = file.position();
+        let settled = settled.frames();
+        self.add_ghost(Ghost {
+            number: 0,
+            identity: file.identity,
+            kin: file.kin.clone(),
+            name: file.name.clone(),
+            modified_ns: file.modified_ns,
+            fingerprint: file.fingerprint,
+            at: settled,
+            settled,
+            trail: file.trail,
+            trails: file.trails.clone(),
+            unread: file.lag_bytes(),
+            listings: 0,
+        })
+    }
+
+    /// Keeps what was known of a file whose contents are others by now.
+    pub(super) fn mourn_known(&mut self, known: Known) {
+        let at = known.position.frames();
+        self.add_ghost(Ghost {
+            number: 0,
+            identity: known.position.identity,
+            kin: known.kin,
+            name: known.position.name.clone(),
+            modified_ns: known.position.modified_ns.into(),
+            fingerprint: known.position.fingerprint,
+            at,
+            settled: at,
+            trail: known.position.trail,
+            trails: known.trails,
+            unread: 0,
+            listings: 0,
+        });
+    }
+
+    /// The contents of a ghost were handed out up to here.
+    pub(super) fn ghost_ends(&mut self, number: u64, at: FramePosition) {
+        if let Some(ghost) = self.ghosts.iter_mut().find(|ghost| ghost.number == number) {
+            ghost.at = at;
+        }
+    }
+
+    pub(super) fn lay(&mut self, number: u64) -> Option<Ghost> {
+        let index = self.ghosts.iter().position(|ghost| ghost.number == number)?;
+        self.ghosts.remove(index)
+    }
+
+    pub(super) fn set_aside(&mut self, file: &File, why: Aside) {
+        let seen = (why, file.path.clone(), file.size, file.modified_ns);
+        self.aside.insert(file.identity, seen);
+    }
+
+    pub(super) fn set_aside_entry(&mut self, entry: &Entry) {
+        let seen = (Aside::Ignored, entry.name.clone(), entry.size, entry.modified_ns);
+        self.aside.insert(entry.identity, seen);
+    }
+
+    /// Why a file is left alone, and whether it has changed since.
+    pub(super) fn aside(&self, entry: &Entry) -> Option<(Aside, bool)> {
+        let (why, _, size, modified_ns) = self.aside.get(&entry.identity)?;
+        Some((*why, (*size, *modified_ns) != (entry.size, entry.modified_ns)))
+    }
+
+    pub(super) fn reconsider(&mut self, identity: Identity) {
+        self.aside.remove(&identity);
+    }
+
+    /// Bytes of replaced contents of which no copy was found for a while: they are lost.
+    pub(super) fn lost_bytes(&mut self) -> u64 {
+        let lost = self
+            .ghosts
+            .iter_mut()
+            .filter(|ghost| ghost.listings > GHOST_LISTINGS);
+        lost.map(|ghost| std::mem::take(&mut ghost.unread)).sum()
+    }
+
+    /// Whether a file was too short when it was looked at last.
+    pub(super) fn was_short(&self, identity: Identity) -> bool {
+        let aside = self.aside.get(&identity);
+        aside.is_some_and(|(why, ..)| matches!(why, Aside::Short(_)))
+    }
+
+    /// Takes a listing: who is there, under which name.
+    pub(super) fn seen(&mut self, now: Tick, entries: &BTreeMap<Identity, Entry>) {
+        self.ghosts.iter_mut().for_each(|ghost| ghost.listings += 1);
+        self.aside.retain(|identity, _| entries.contains_key(identity));
+        let mut absent = Vec::new();
+        for (identity, known) in &mut self.known {
+            let is_present = entries.contains_key(identity);
+            if known.is_present && !is_present {
+                known.since = now;
+            }
+            known.is_present = is_present;
+            if !is_present {
+                absent.push((known.since, *identity));
+            }
+        }
+        absent.sort_unstable();
+        let too_many = absent.len().saturating_sub(ABSENT_MAX);
+        for (_, identity) in &absent[..too_many] {
+            self.known.remove(identity);
+        }
+    }
+
+    /// What a name says about the file that has it.
+    pub(super) fn is_named(&mut self, identity: Identity, kin: Rotated) {
+        if let Some(known) = self.known.get_mut(&identity) {
+            known.kin = kin;
+        }
+    }
+
+    /// Files of the checkpoint that are not there, each once.
+    pub(super) fn missing(&mut self) -> Vec<String> {
+        let mut missing = Vec::new();
+        for known in self.known.values_mut() {
+            if !known.is_present && !std::mem::replace(&mut known.is_excused, true) {
+                missing.push(known.position.name.clone());
+            }
+        }
+        missing
+    }
+
+    /// Files that are gone and replaced contents whose copy a file of this stem may be.
+    pub(super) fn evidence(&self, stem: &str, look: &Look<'_>) -> Vec<Evidence> {
+        let gone = self.known.values().filter(|known| !known.is_present);
+        let gone = gone.filter(|known| known.kin.stem == stem || known.position.name == stem);
+        let gone = gone.map(|known| {
+            let Known { position, trails, .. } = known;
+            let begin = Begin::at(position);
+            evidence(Origin::Gone(position.identity), begin, trails, look)
+        });
+        let ghosts = self.ghosts.iter().filter(|ghost| ghost.kin.stem == stem);
+        let ghosts = ghosts.map(|ghost| {
+            let begin = Begin {
+                at: ghost.at,
+                settled: ghost.settled,
+                fingerprint: ghost.fingerprint,
+                trail: ghost.trail,
+                skip_nul: false,
+            };
+            evidence(Origin::Ghost(ghost.number), begin, &ghost.trails, look)
+        });
+        ghosts.chain(gone).collect()
+    }
+
+    fn add_ghost(&mut self, ghost: Ghost) -> u64 {
+        self.ghost_number += 1;
+        let number = self.ghost_number;
+        self.ghosts.push_back(Ghost { number, ..ghost });
+        if self.ghosts.len() > GHOSTS_MAX {
+            self.ghosts.pop_front();
+        }
+        number
+    }
+}
+
+impl Known {
+    /// Whether it was read since the start.
+    pub(super) fn was_read_here(&self) -> bool {
+        self.seen.is_some()
+    }
+
+    /// Whether it is as it was when it was read; an equal size and time is believed, everything else is looked at.
+    pub(super) fn is_unchanged(&self, entry: &Entry) -> bool {
+        self.seen == Some((entry.size, entry.modified_ns))
+    }
+}
+
+/// Whether a file can have the contents that `begin` and `trails` are known of.
+pub(super) fn evidence(origin: Origin, begin: Begin, trails: &Trails, look: &Look<'_>) -> Evidence {
+    if begin.fingerprint.bytes == 0 {
+        return Evidence::Other;
+    }
+    if look.head.len() < begin.fingerprint.bytes {
+        return Evidence::Short;
+    }
+    if !begin.fingerprint.matches(look.head) {
+        return Evidence::Other;
+    }
+    if look.size >= begin.at.furthest() && begin.trail.bytes > 0 {
+        return Evidence::Same(Claim { origin, begin });
+    }
+    // An earlier moment of the file: everything in it was read.
+    let Some(trail) = trails.within(look.size) else {
+        return Evidence::Short;
+    };
+    let at = FramePosition::at(look.size, look.head);
+    let settled = if begin.settled.offset < at.offset {
+        begin.settled
+    } else {
+        at
+    };
+    let begin = Begin {
+        at,
+        settled,
+        trail,
+        ..begin
+    };
+    Evidence::Same(Claim { origin, begin })
+}

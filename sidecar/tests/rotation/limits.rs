@@ -1,0 +1,161 @@
+//! Many files, few descriptors, refused watches, denied permissions, noisy neighbours.
+
+use crate::follow::{edit, ends_with_all, ends_with_exactly, log, logs, says, stall, wake};
+use crate::support::{Place, Running, eventually, numbered};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// A user that is nobody else.
+const UID: u32 = 54_321;
+
+#[test]
+fn watch_queue_overflow_with_50_000_creations_loses_no_file() {
+    let place = Place::new();
+    let running = Running::start(&mut logs(&place));
+    place.append("first.log", &numbered(0..1));
+    place.wait_for_lines(1);
+    stall(&running);
+    // One in fifty is ours; the kernel's queue holds 16 384 events.
+    for number in 1..50_001 {
+        if number % 50 == 0 {
+            let text = numbered(number / 50..number / 50 + 1);
+            std::fs::write(log(&place, &format!("{number}.log")), text).unwrap();
+        } else {
+            std::fs::write(log(&place, &format!("{number}.txt")), "").unwrap();
+        }
+    }
+    wake(&running);
+    ends_with_all(&place, running, 1001);
+}
+
+#[test]
+fn ten_thousand_files_with_a_thousand_descriptors_are_read_in_turns() {
+    let place = Place::new();
+    for number in 0..10_000 {
+        std::fs::write(
+            log(&place, &format!("{number}.log")),
+            numbered(number..number + 1),
+        )
+        .unwrap();
+    }
+    // Were more descriptors held, opening would fail.
+    let command = logs(&place);
+    let mut limited = Command::new("sh");
+    limited
+        .arg("-c")
+        .arg("ulimit -n 1040; exec \"$@\"")
+        .arg("sh")
+        .arg(command.get_program())
+        .args(command.get_args())
+        .envs(
+            command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+    place.redirect(&mut limited);
+    let running = Running::start(&mut limited);
+    place.wait_for_lines(10_000);
+    for number in [0, 5000, 9999] {
+        place.append(
+            &format!("{number}.log"),
+            &numbered(10_000 + number..10_001 + number),
+        );
+    }
+    place.wait_for_lines(10_003);
+    assert_eq!(running.terminate(), Some(0));
+    assert_eq!(place.lines().len(), 10_003);
+    let said = place.stderr();
+    assert_eq!(said.matches("more than 1000 files").count(), 1);
+    assert!(!said.contains("cannot be read"), "{said}");
+}
+
+#[test]
+fn limit_of_open_files_is_taken_from_the_document() {
+    let place = Place::new();
+    for number in 0..20 {
+        place.append(&format!("{number}.log"), &numbered(number..number + 1));
+    }
+    let mut command = logs(&place);
+    edit(&place, |document| {
+        document["limits"] = serde_json::json!({"openFiles": 3})
+    });
+    let running = Running::start(&mut command);
+    ends_with_all(&place, running, 20);
+    assert_eq!(place.stderr().matches("more than 3 files").count(), 1);
+}
+
+#[test]
+fn where_the_kernel_refuses_watches_changes_are_noticed_by_polling_and_that_is_said_once() {
+    let place = Place::new();
+    place.append("a.log", &numbered(0..10));
+    let command = logs(&place);
+    let mut limited = Command::new("unshare");
+    limited
+        .args(["--user", "--map-root-user", "sh", "-c"])
+        .arg("echo 0 > /proc/sys/user/max_inotify_watches && exec \"$@\"")
+        .arg("sh")
+        .arg(command.get_program())
+        .args(command.get_args())
+        .envs(
+            command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+    place.redirect(&mut limited);
+    let running = Running::start(&mut limited);
+    place.wait_for_lines(10);
+    place.append("a.log", &numbered(10..20));
+    place.wait_for_lines(20);
+    place.append("b.log", &numbered(20..30));
+    ends_with_exactly(&place, running, 30);
+    assert_eq!(place.stderr().matches("refuses file watches").count(), 1);
+}
+
+#[test]
+fn unreadable_file_is_said_with_our_uid_and_read_once_it_is_readable() {
+    let place = Place::new();
+    let everybody = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    place.append("a.log", &numbered(0..10));
+    everybody(&log(&place, "a.log"), 0o600);
+    std::fs::create_dir(place.path("state")).unwrap();
+    everybody(&place.path("state"), 0o777);
+    everybody(place.root.path(), 0o755);
+    let mut command = logs(&place);
+    command.uid(UID).gid(UID);
+    let running = Running::start(&mut command);
+    says(&place, &format!("we run as uid {UID}"));
+    everybody(&log(&place, "a.log"), 0o644);
+    ends_with_exactly(&place, running, 10);
+    assert_eq!(place.stderr().matches("we run as uid").count(), 1);
+}
+
+#[test]
+fn directory_missing_at_the_start_is_said_and_followed_once_it_is_there() {
+    let place = Place::new();
+    std::fs::remove_dir(place.path("logs")).unwrap();
+    let running = Running::start(&mut logs(&place));
+    says(&place, "directory cannot be read");
+    std::fs::create_dir(place.path("logs")).unwrap();
+    place.append("a.log", &numbered(0..10));
+    ends_with_exactly(&place, running, 10);
+}
+
+#[test]
+fn quiet_files_line_arrives_while_a_noisy_file_has_50_mb_to_read() {
+    let place = Place::new();
+    let noise = "noise noise noise noise noise noise noise noise noise\n".repeat(10_000);
+    for _ in 0..100 {
+        place.append("noisy.log", &noise);
+    }
+    place.append("quiet.log", "quiet\n");
+    let running = Running::start(&mut logs(&place));
+    let read = eventually("the quiet line", || {
+        let output = place.stdout();
+        output.contains("quiet\n").then_some(output.len())
+    });
+    assert!(read < noise.len() * 50, "{read} bytes came first");
+    running.kill();
+}
