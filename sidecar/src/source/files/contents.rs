@@ -50,13 +50,13 @@ impl Contents {
         let mut magic = [0; 2];
         let is_packed = packed && file.read_at(&mut magic, 0)? == 2 && magic == MAGIC;
         Ok(if is_packed {
-            Self::Packed(Packed {
+            Self::Packed(Box::new(Packed {
                 file,
                 decoder: None,
                 window: Vec::new(),
                 start: 0,
                 is_at_end: false,
-            })
+            }))
         } else {
             Self::Plain(file)
         })
