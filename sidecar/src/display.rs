@@ -191,8 +191,8 @@ mod tests {
                 records,
                 bytes: records * 100,
                 lag_bytes: 4_500_000,
-                malformed: 0,
                 positions: vec![("a.log".to_owned(), 1_234_000)],
+                ..FilesStatus::default()
             }],
             containers: Vec::new(),
             steps: Vec::new(),
