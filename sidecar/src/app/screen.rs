@@ -43,7 +43,7 @@ async fn draw(ports: StatusPorts, clock: Clock) {
     loop {
         let (now, at) = (admin::collect(&ports).await, clock.now());
         if !now.is_empty() {
-            show(&before, &now, (at - then).as_secs_f64());
+            show(&before, &now, at.saturating_sub(then).as_secs_f64());
         }
         (before, then) = (now, at);
         clock.sleep_until(Some(at + INTERVAL)).await;

@@ -49,7 +49,8 @@ pub(super) fn read(document: &Value) -> (Option<AgentConfig>, Vec<Misfit>) {
             });
         }
         let is_open = missing.is_none() && !removed.contains(&path);
-        if !(is_open && remove(&mut rest, &path)) && !replace(&mut rest, &path) {
+        let is_out = is_open && remove(&mut rest, &path);
+        if !is_out && !replace(&mut rest, &path) {
             return (None, misfits);
         }
         removed.insert(path);
@@ -79,7 +80,7 @@ fn field(path: &[String]) -> String {
     let mut field = String::new();
     for part in path {
         if part.bytes().all(|byte| byte.is_ascii_digit()) {
-            field.push_str(&format!("[{part}]"));
+            field.extend(["[", part, "]"]);
         } else {
             field.push_str(if field.is_empty() { "" } else { "." });
             field.push_str(part);

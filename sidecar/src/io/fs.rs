@@ -12,15 +12,32 @@ use std::path::{Path, PathBuf};
 
 /// More names of one directory are not looked at.
 const ENTRIES_MAX: usize = 100_000;
+/// How often a directory is looked at for a file that is wanted.
+const LOOKS_MAX: usize = 5;
 
 /// The regular files of `directory` whose name matches, or matched before a rotation, or whose inode is wanted whatever their name
 /// is. Links are followed; what vanishes meanwhile is left out.
+///
+/// A file that is renamed at this moment is in neither place of one look, and a wanted one would be taken for gone and its
+/// position forgotten; so the directory is looked at again while a wanted file is missing.
 pub fn list(directory: &Path, pattern: &regex::bytes::Regex, wanted: &[u64]) -> io::Result<Vec<Entry>> {
     let wanted: HashSet<u64> = wanted.iter().copied().collect();
+    let mut entries = look(directory, pattern, &wanted)?;
+    for _ in 1..LOOKS_MAX {
+        let found: HashSet<u64> = entries.iter().map(|entry| entry.identity.inode).collect();
+        if wanted.is_subset(&found) {
+            break;
+        }
+        entries = look(directory, pattern, &wanted)?;
+    }
+    Ok(entries)
+}
+
+fn look(directory: &Path, pattern: &regex::bytes::Regex, wanted: &HashSet<u64>) -> io::Result<Vec<Entry>> {
     let names = std::fs::read_dir(directory)?
         .take(ENTRIES_MAX)
         .filter_map(Result::ok);
-    Ok(names.filter_map(|name| entry(&name, pattern, &wanted)).collect())
+    Ok(names.filter_map(|name| entry(&name, pattern, wanted)).collect())
 }
 
 fn entry(found: &DirEntry, pattern: &regex::bytes::Regex, wanted: &HashSet<u64>) -> Option<Entry> {
@@ -140,4 +157,37 @@ pub fn append_bounded(path: &Path, contents: &[u8], bytes_max: u64) -> io::Resul
     }
     file.write_all(contents)?;
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    #[test]
+    fn wanted_file_that_is_being_renamed_is_never_missed() {
+        let directory = tempfile::tempdir().unwrap();
+        let names = ["a.log", "a.1.log"].map(|name| directory.path().join(name));
+        std::fs::write(&names[0], "x\n").unwrap();
+        let inode = std::fs::metadata(&names[0]).unwrap().ino();
+        let pattern = regex::bytes::Regex::new(r".+\.log$").unwrap();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for (from, to) in [(0, 1), (1, 0)].into_iter().cycle() {
+                    if done.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    std::fs::rename(&names[from], &names[to]).unwrap();
+                    std::thread::park_timeout(Duration::from_micros(300));
+                }
+            });
+            let misses = (0..3000)
+                .filter(|_| list(directory.path(), &pattern, &[inode]).unwrap().is_empty())
+                .count();
+            done.store(true, Ordering::Relaxed);
+            assert_eq!(misses, 0);
+        });
+    }
 }

@@ -1,6 +1,7 @@
 //! A receiver that accepts everything and writes down which numbered line came when, and from which run of the process.
 
 use crate::server;
+use crate::writer::LINE_BYTES;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
@@ -94,7 +95,10 @@ impl Book {
 
 fn number(line: &str) -> Option<usize> {
     let record: Value = serde_json::from_str(line).ok()?;
-    record["message"].as_str()?.strip_prefix("line ")?.parse().ok()
+    let rest = record["message"].as_str()?.strip_prefix("line ")?;
+    let (number, padding) = rest.split_once(' ').unwrap_or((rest, ""));
+    let is_whole = padding.is_empty() || padding.len() == LINE_BYTES;
+    number.parse().ok().filter(|_| is_whole)
 }
 
 #[expect(

@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+/// Bytes of a line at least.
+pub const LINE_BYTES: usize = 80;
 /// Rotated files that are kept at least.
 const KEPT: usize = 3;
 
@@ -66,7 +68,7 @@ fn write(directory: &Path, ledger: &Ledger, seed: u64, stopped: &AtomicBool) -> 
 /// Sometimes a line comes in two writes.
 fn append(file: &mut File, written: &mut usize, count: usize) {
     for number in *written..*written + count {
-        let line = format!("line {number}\n");
+        let line = format!("line {number} {:.>LINE_BYTES$}\n", "");
         let (left, right) = line.split_at(number % line.len());
         file.write_all(left.as_bytes()).unwrap();
         file.write_all(right.as_bytes()).unwrap();

@@ -166,10 +166,6 @@ fn page_of_recipes_names_every_recipe() {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "whether to write the files is asked by a variable"
-)]
 fn is_update() -> bool {
     std::env::var_os("UPDATE").is_some()
 }

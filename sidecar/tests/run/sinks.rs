@@ -17,7 +17,9 @@ fn one_sink(kind: &str, settings: Value) -> Value {
 }
 
 fn named(name: &str, kind: &str, settings: Value) -> Value {
-    json!({"name": name, "batch": {"maxBytes": 1 << 20, "maxAgeMs": 50}, kind: settings})
+    let mut sink = json!({"name": name, "batch": {"maxBytes": 1 << 20, "maxAgeMs": 50}});
+    sink[kind] = settings;
+    sink
 }
 
 /// NDJSON to this URL, not compressed, that waits two seconds for an answer.

@@ -54,7 +54,7 @@ pub mod objects {
     }
 
     pub fn level(number: u64) -> &'static str {
-        ["debug", "info", "warn", "error"][number as usize % 4]
+        ["debug", "info", "warn", "error"][usize::try_from(number % 4).unwrap()]
     }
 
     /// One in a hundred.
@@ -92,11 +92,11 @@ pub mod requests {
     }
 
     pub fn status(number: u64) -> u64 {
-        [200, 404, 503][number as usize % 3]
+        [200, 404, 503][usize::try_from(number % 3).unwrap()]
     }
 
     pub fn level(number: u64) -> &'static str {
-        ["INFO", "WARN", "ERROR"][number as usize % 3]
+        ["INFO", "WARN", "ERROR"][usize::try_from(number % 3).unwrap()]
     }
 }
 

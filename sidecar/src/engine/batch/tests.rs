@@ -76,6 +76,38 @@ fn failing_batch_is_given_up_at_its_age() {
 }
 
 #[test]
+fn no_wish_of_the_receiver_outlives_the_age_at_which_a_batch_is_given_up() {
+    let mut lane = Lane::new(LaneSettings {
+        retry_age_max: Some(Duration::from_secs(5)),
+        ..settings(1)
+    });
+    append(&mut lane, b"a", 1);
+    let (id, _) = send(&mut lane, Tick::ZERO).unwrap();
+    lane.settle(
+        Duration::from_secs(1),
+        id,
+        retry(Some(Duration::from_secs(3600))),
+        1.0,
+    );
+    assert_eq!(lane.deadline(), Some(Duration::from_secs(5)));
+}
+
+#[test]
+fn failing_lane_that_drops_holds_no_position_and_one_that_blocks_does() {
+    for (when_full, acknowledged) in [(WhenFull::Drop, 9), (WhenFull::Block, 0)] {
+        let mut lane = Lane::new(LaneSettings {
+            when_full,
+            ..settings(1)
+        });
+        append(&mut lane, b"a", 1);
+        let (id, _) = send(&mut lane, Tick::ZERO).unwrap();
+        assert_eq!(lane.acknowledged(9), 0, "it may still be delivered");
+        lane.settle(Tick::ZERO, id, retry(None), 1.0);
+        assert_eq!(lane.acknowledged(9), acknowledged);
+    }
+}
+
+#[test]
 fn waiting_lane_that_must_hurry_tries_at_once_and_then_often() {
     let mut lane = Lane::new(settings(1));
     append(&mut lane, b"a", 1);

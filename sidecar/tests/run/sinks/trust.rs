@@ -1,6 +1,6 @@
 //! TLS: who is trusted, who we are, and what happens when either changes.
 
-use super::{Shipper, http, one_sink, wait_for_all, with};
+use super::{Shipper, http, one_sink, wait_for_all};
 use crate::scripted::{Reply, Scripted};
 use crate::support::{Place, eventually, numbered};
 use crate::tls::{Authority, Identity, Renewable};
@@ -20,8 +20,9 @@ fn receiver(acceptor: TlsAcceptor) -> (Scripted, Place) {
 }
 
 fn tls_document(receiver: &Scripted, tls: Value) -> Value {
-    let https = http(&format!("https://{}/", receiver.address));
-    one_sink("http", with(https, json!({"tls": tls})))
+    let mut settings = http(&format!("https://{}/", receiver.address));
+    settings["tls"] = tls;
+    one_sink("http", settings)
 }
 
 fn authority_file(place: &Place, authority: &Authority) -> String {
