@@ -31,7 +31,7 @@ pub struct PipelineStatus {
 }
 
 /// A files source.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FilesStatus {
     /// Name of the source.

@@ -3,7 +3,7 @@
 use crate::follow::{copy_and_truncate, ends_with_exactly, log, logs, matching, says, stall, wake};
 use crate::support::{Place, Running, numbered};
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Seek, Write};
 
 const WITH_ROTATED: &str = r"^a\.log(\.\d+)?$";
 
@@ -71,7 +71,7 @@ fn copytruncate_under_a_writer_that_does_not_append_leaves_nul_bytes_that_are_sk
             .unwrap();
         place.wait_for_lines(round * 1000 + 1000);
     }
-    assert!(writer.seek(SeekFrom::Current(0)).unwrap() > 20_000);
+    assert!(writer.stream_position().unwrap() > 20_000);
     ends_with_exactly(&place, running, 3000);
 }
 

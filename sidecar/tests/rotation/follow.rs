@@ -17,7 +17,7 @@ pub fn matching(place: &Place, pattern: &str) -> Command {
     let sink = serde_json::json!([{"name": "out", "batch": {"maxBytes": 65536, "maxAgeMs": 20}, "stdout": {"format": "text"}}]);
     let mut command = place.by_document(&sink);
     edit(place, |document| {
-        document["sources"][0]["files"]["pattern"] = pattern.into()
+        document["sources"][0]["files"]["pattern"] = pattern.into();
     });
     command.env("RUST_LOG", "info");
     command

@@ -78,7 +78,7 @@ fn limit_of_open_files_is_taken_from_the_document() {
     }
     let mut command = logs(&place);
     edit(&place, |document| {
-        document["limits"] = serde_json::json!({"openFiles": 3})
+        document["limits"] = serde_json::json!({"openFiles": 3});
     });
     let running = Running::start(&mut command);
     ends_with_all(&place, running, 20);
