@@ -58,7 +58,7 @@ pub struct FilePosition {
     /// When it was written last, in nanoseconds since 1970; a hint where nothing else tells which of two files is newer.
     #[serde(default)]
     pub modified_ns: i64,
-    /// It was read to its end and lost its name; kept so that it is recognised should it come back.
+    /// It was read to its end and lost its name, or was said to be gone; kept so that it is recognised should it come back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub finished: bool,
 }

@@ -54,7 +54,7 @@ pub mod objects {
     }
 
     pub fn level(number: u64) -> &'static str {
-        ["debug", "info", "warn", "error"][usize::try_from(number % 4).unwrap()]
+        ["debug", "info", "warn", "error"][usize::try_from(number % 4).expect("a small number")]
     }
 
     /// One in a hundred.
@@ -92,11 +92,11 @@ pub mod requests {
     }
 
     pub fn status(number: u64) -> u64 {
-        [200, 404, 503][usize::try_from(number % 3).unwrap()]
+        [200, 404, 503][usize::try_from(number % 3).expect("a small number")]
     }
 
     pub fn level(number: u64) -> &'static str {
-        ["INFO", "WARN", "ERROR"][usize::try_from(number % 3).unwrap()]
+        ["INFO", "WARN", "ERROR"][usize::try_from(number % 3).expect("a small number")]
     }
 }
 

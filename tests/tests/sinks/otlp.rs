@@ -52,7 +52,7 @@ fn assert_is_object(record: &Received, number: u64) {
     assert_eq!(record.record["timeUnixNano"], time);
     let level = objects::level(number);
     let severity = [("debug", 5), ("info", 9), ("warn", 13), ("error", 17)];
-    let (_, severity) = severity[usize::try_from(number % 4).unwrap()];
+    let (_, severity) = severity[usize::try_from(number % 4).expect("a small number")];
     assert_eq!(record.record["severityNumber"], severity, "{level}");
     assert_eq!(record.record["severityText"], level.to_uppercase());
     let resource = json!({

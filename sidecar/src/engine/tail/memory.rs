@@ -283,11 +283,12 @@ impl Memory {
         }
     }
 
-    /// Files of the checkpoint that are not there, each once.
+    /// Files of the checkpoint that are not there, each once, also over restarts.
     pub(super) fn missing(&mut self) -> Vec<String> {
         let mut missing = Vec::new();
         for known in self.known.values_mut() {
             if !known.is_present && !std::mem::replace(&mut known.is_excused, true) {
+                known.position.finished = true;
                 missing.push(known.position.name.clone());
             }
         }
