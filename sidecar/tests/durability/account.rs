@@ -1,6 +1,7 @@
 //! What each kill cost. Pure: from what arrived and when positions were saved.
 
 use crate::ledger::Arrival;
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 /// One kill.
@@ -17,30 +18,39 @@ pub struct Cut {
 pub struct Cost {
     /// Lines that came again in the next run.
     pub repeated: usize,
-    /// Lines that had been accepted after the positions were saved.
-    pub unsaved: usize,
+    /// Lines that had been accepted and that the saved positions need not cover.
+    pub uncovered: usize,
     /// How long before the kill the first of them was accepted that this run had sent.
     pub age: Duration,
 }
 
-/// The costs of the kills in order: the first one ended run 0.
-pub fn costs(arrivals: &[Arrival], cuts: &[Cut], lines: usize) -> Vec<Cost> {
-    let mut seen = vec![false; lines];
+/// The costs of the kills in order: the first one ended run 0. `at_the_save` of the lines last accepted before a save may be
+/// missing in it. A save covers what its own run has sent: what a run before had left uncovered stays so until it is sent again.
+pub fn costs(arrivals: &[Arrival], cuts: &[Cut], at_the_save: usize) -> Vec<Cost> {
+    let mut uncovered = BTreeSet::new();
+    let mut seen = BTreeSet::new();
     let of = |run| arrivals.iter().filter(move |arrival| arrival.run == run);
     let mut cost = |(run, cut): (usize, &Cut)| {
-        for &number in of(run).flat_map(|arrival| &arrival.numbers) {
-            seen[number] = true;
+        let is_before = |arrival: &&Arrival| cut.saved.is_some_and(|saved| arrival.at < saved);
+        let numbers = |arrivals: Vec<&Arrival>| -> Vec<usize> {
+            arrivals
+                .into_iter()
+                .flat_map(|arrival| arrival.numbers.clone())
+                .collect()
+        };
+        let (before, after): (Vec<_>, Vec<_>) = of(run).partition(is_before);
+        let first = after.first().map(|arrival| arrival.at);
+        let (before, after) = (numbers(before), numbers(after));
+        let (covered, pending) = before.split_at(before.len().saturating_sub(at_the_save));
+        seen.extend(before.iter().chain(&after).copied());
+        for number in covered {
+            uncovered.remove(number);
         }
+        uncovered.extend(pending.iter().chain(&after).copied());
         let later = of(run + 1).flat_map(|arrival| &arrival.numbers);
-        let is_unsaved = |arrival: &&Arrival| cut.saved.is_none_or(|saved| arrival.at >= saved);
-        let unsaved = arrivals.iter().filter(|arrival| arrival.run <= run);
-        let first = of(run).filter(is_unsaved).map(|arrival| arrival.at).min();
         Cost {
-            repeated: later.filter(|number| seen[**number]).count(),
-            unsaved: unsaved
-                .filter(is_unsaved)
-                .map(|arrival| arrival.numbers.len())
-                .sum(),
+            repeated: later.filter(|number| seen.contains(number)).count(),
+            uncovered: uncovered.len(),
             age: first.map_or(Duration::ZERO, |first| {
                 cut.at.duration_since(first).unwrap_or_default()
             }),
@@ -85,11 +95,12 @@ fn what_comes_again_is_counted_for_the_kill_before_it() {
             saved: None,
         },
     ];
-    let expected = |repeated, unsaved, seconds| Cost {
+    let expected = |repeated, uncovered, seconds| Cost {
         repeated,
-        unsaved,
+        uncovered,
         age: Duration::from_secs(seconds),
     };
-    assert_eq!(costs(&arrivals, &cuts, 6), [expected(1, 3, 2), expected(0, 8, 1)]);
+    assert_eq!(costs(&arrivals, &cuts, 0), [expected(1, 3, 2), expected(0, 4, 1)]);
+    assert_eq!(costs(&arrivals, &cuts, 1), [expected(1, 4, 2), expected(0, 5, 1)]);
     assert_eq!(repeated_without_a_kill(&arrivals, 6), 1);
 }

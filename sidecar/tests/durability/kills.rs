@@ -2,10 +2,11 @@
 //!
 //! What may come again after a kill is what the receiver had accepted and the positions on the disk did not cover: what was
 //! accepted since they were saved; at that moment, the batches whose answers were on their way; and, since a position is noted
-//! at the end of each piece that was read, one piece of which a part was accepted. So the bound has two halves, and both are
-//! checked for every kill: no more records repeat than these three, and the save is no older than its interval.
+//! at the end of each piece that was read, one piece of which a part was accepted. A process that is killed before it has sent
+//! again what the one before left so leaves it to the next. So the bound has two halves, and both are checked for every kill: no
+//! more records repeat than these, and the save is no older than its interval.
 
-use crate::account::{Cost, Cut, costs, repeated_without_a_kill};
+use crate::account::{Cut, costs, repeated_without_a_kill};
 use crate::ledger::Ledger;
 use crate::support::{Place, Running, eventually};
 use crate::writer::{LINE_BYTES, Writer};
@@ -58,7 +59,12 @@ fn kills_at_random_moments_lose_nothing_and_repeat_at_most_what_was_in_flight_or
     let last_url = ledger.url(cuts.len());
     let last = Running::start(&mut place.by_document(&http_sink(&last_url, 2000)));
     let written = writer.finish();
-    eventually("every line", || (ledger.distinct() == written).then_some(()));
+    // How much is left depends on the machine; that it goes on does not.
+    while ledger.distinct() < written {
+        let before = ledger.distinct();
+        let missing = format!("{} lines, first {:?}", written - before, ledger.missing(written));
+        eventually(&missing, || (ledger.distinct() > before).then_some(()));
+    }
     assert_eq!(last.terminate(), Some(0));
 
     let arrivals = ledger.arrivals();
@@ -70,36 +76,17 @@ fn kills_at_random_moments_lose_nothing_and_repeat_at_most_what_was_in_flight_or
         .max()
         .unwrap();
     let at_the_save = IN_FLIGHT * batch + PIECE_BYTES / LINE_BYTES;
-    let costs = costs(&arrivals, &cuts, written);
-    for (
-        kill,
-        Cost {
-            repeated,
-            unsaved,
-            age,
-        },
-    ) in costs.iter().enumerate()
-    {
-        assert!(
-            *repeated <= unsaved + at_the_save,
-            "kill {kill}: {repeated} came again, {unsaved} since the save, {at_the_save} at it"
-        );
-        assert!(
-            *age <= SAVE_INTERVAL + PATIENCE,
-            "kill {kill}: nothing saved for {age:?}"
-        );
+    let costs = costs(&arrivals, &cuts, at_the_save);
+    for (kill, cost) in costs.iter().enumerate() {
+        assert!(cost.repeated <= cost.uncovered, "kill {kill}: {cost:?}");
+        assert!(cost.age <= SAVE_INTERVAL + PATIENCE, "kill {kill}: {cost:?}");
     }
     println!(
-        "{kills} kills in {:?}: {written} lines, 0 lost, {} came again, at most {} after a kill; {} in a batch, {at_the_save} at a save, which was {:?} old at most; {} were the most beyond what came since it",
+        "{kills} kills in {:?}: {written} lines, 0 lost, {} came again, at most {} after a kill where {} might; no save later than {:?}",
         now().duration_since(begin).unwrap(),
         costs.iter().map(|cost| cost.repeated).sum::<usize>(),
         costs.iter().map(|cost| cost.repeated).max().unwrap_or_default(),
-        batch,
+        costs.iter().map(|cost| cost.uncovered).max().unwrap_or_default(),
         costs.iter().map(|cost| cost.age).max().unwrap_or_default(),
-        costs
-            .iter()
-            .map(|cost| cost.repeated.saturating_sub(cost.unsaved))
-            .max()
-            .unwrap_or_default(),
     );
 }

@@ -65,6 +65,13 @@ impl Ledger {
             .is_some_and(|seen| seen.iter().all(|seen| *seen))
     }
 
+    /// The first few of `count` lines that did not come.
+    pub fn missing(&self, count: usize) -> Vec<usize> {
+        let book = self.book.lock().unwrap();
+        let came = |number: &usize| book.seen.get(*number).is_some_and(|seen| *seen);
+        (0..count).filter(|number| !came(number)).take(5).collect()
+    }
+
     pub fn arrivals(&self) -> Vec<Arrival> {
         self.book.lock().unwrap().arrivals.clone()
     }
