@@ -103,7 +103,7 @@ fn time_of_day_that_jumps_back_changes_nothing_but_the_time_of_the_records() {
     world.write("a.log", 1, "one\n");
     world.run(INTERVAL);
     for (wall, text) in [(1, "two\n"), (i64::MAX, "three\n"), (0, "four\n")] {
-        world.wall = wall.into();
+        world.wall = wall;
         world.write("a.log", 1, text);
         world.run(INTERVAL);
     }
