@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn compressed_file_is_read_at_any_offset_to_its_end() {
-        let text: Vec<u8> = (0..300_000u32).flat_map(|number| number.to_le_bytes()).collect();
+        let text: Vec<u8> = (0..300_000u32).flat_map(u32::to_le_bytes).collect();
         let mut contents = packed(&text, 0);
         assert_eq!(contents.size().unwrap(), text.len() as u64);
         assert_eq!(contents.head().unwrap(), text[..1024]);
@@ -198,11 +198,11 @@ mod tests {
 
     #[test]
     fn file_that_is_still_being_compressed_is_an_error() {
-        let text: Vec<u8> = (0..30_000u32).flat_map(|number| number.to_le_bytes()).collect();
+        let text: Vec<u8> = (0..30_000u32).flat_map(u32::to_le_bytes).collect();
         let mut contents = packed(&text, 1000);
         let mut offset = 0;
         let error = loop {
-            match contents.read(offset, &mut [0; 64 << 10]) {
+            match contents.read(offset, &mut vec![0; 64 << 10]) {
                 Ok(found) => offset += found.count as u64,
                 Err(error) => break error,
             }
