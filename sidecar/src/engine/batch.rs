@@ -218,8 +218,7 @@ impl Lane {
             // It was not full: at this rate the memory is better given back.
             self.spare = Vec::new();
         }
-        let sending = self.sealed.iter().filter(|sealed| sealed.state == State::Sending);
-        if sending.count() >= self.settings.in_flight_max || self.pause_until > now {
+        if !self.may_send() || self.pause_until > now {
             return None;
         }
         let next = self.sealed.iter_mut().find(|sealed| sealed.is_due(now))?;
@@ -241,11 +240,14 @@ impl Lane {
 
     /// When [`Lane::poll`] has something to do without further input.
     pub fn deadline(&self) -> Option<Tick> {
-        let next = self.sealed.iter().find_map(|sealed| match sealed.state {
-            State::Waiting(until) => Some(until),
+        let send_at = |sealed: &Sealed| match sealed.state {
+            State::Waiting(until) => Some(until.max(self.pause_until)),
             State::Ready => Some(self.pause_until),
             State::Sending => None,
-        });
+        };
+        // As long as no more may be sent, a verdict comes first.
+        let next = self.sealed.iter().filter_map(send_at).min();
+        let next = next.filter(|_| self.may_send());
         let age =
             (!self.open.is_empty() && self.may_seal_early()).then(|| self.open_since + self.settings.age_max);
         next.into_iter().chain(age).min()
@@ -298,6 +300,11 @@ impl Lane {
     fn may_seal_early(&self) -> bool {
         self.sealed.len() < self.settings.in_flight_max
             && self.sealed.iter().all(|sealed| sealed.state == State::Sending)
+    }
+
+    fn may_send(&self) -> bool {
+        let sending = self.sealed.iter().filter(|sealed| sealed.state == State::Sending);
+        sending.count() < self.settings.in_flight_max
     }
 
     fn seal(&mut self) {

@@ -60,6 +60,21 @@ fn failed_batch_is_repeated_after_backoff_or_the_receivers_wish() {
 }
 
 #[test]
+fn lane_whose_batches_are_all_on_their_way_has_no_deadline() {
+    let mut lane = Lane::new(LaneSettings {
+        in_flight_max: 1,
+        ..settings(1)
+    });
+    append(&mut lane, b"a", 1);
+    append(&mut lane, b"b", 2);
+    let (id, _) = send(&mut lane, Tick::ZERO).unwrap();
+    assert_eq!((send(&mut lane, AGE), lane.deadline()), (None, None));
+    lane.settle(Tick::ZERO, id, retry(None), 1.0);
+    // The second is ready, but waits until the receiver is given another chance.
+    assert_eq!(lane.deadline(), Some(Duration::from_millis(200)));
+}
+
+#[test]
 fn failing_batch_is_given_up_at_its_age() {
     let mut lane = Lane::new(LaneSettings {
         retry_age_max: Some(Duration::from_secs(5)),
