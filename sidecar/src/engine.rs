@@ -309,6 +309,9 @@ impl Engine {
                     .files
                     .iter_mut()
                     .find_map(|source| source.tail.chunk(now, file, &chunk, outlets));
+                // The saved position is of contents that are gone: after a crash it would refute the file.
+                let replaced = matches!(report, Some(Report::FileTruncated(_)));
+                self.unsaved = self.unsaved.map(|unsaved| unsaved || replaced);
                 self.report(report);
             }
             Input::Changed { source, names } => {
