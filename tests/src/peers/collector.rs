@@ -7,6 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// How each line of its file begins.
+const EXPORT_BEGIN: &str = r#"{"resourceLogs":"#;
+
 /// What the Collector says when all its parts listen.
 const READY: &str = "Everything is ready";
 
@@ -103,7 +106,8 @@ impl Collector {
             .await
     }
 
-    /// All log records that it took and wrote; an unfinished last line of the file is left for the next look.
+    /// All log records that it took and wrote; an unfinished last line of the file is left for the next look, and so is what a kill
+    /// has torn: the next export follows it on the same line.
     ///
     /// # Errors
     /// When the file is not what its exporter writes.
@@ -111,7 +115,9 @@ impl Collector {
         let text = fs::read_to_string(&self.output).unwrap_or_default();
         let mut received = Vec::new();
         for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
-            let export = serde_json::from_str(line).context("failed to parse what the Collector wrote")?;
+            let begin = line.rfind(EXPORT_BEGIN).unwrap_or_default();
+            let export =
+                serde_json::from_str(&line[begin..]).context("failed to parse what the Collector wrote")?;
             records(&export, &mut received)?;
         }
         Ok(received)
