@@ -126,7 +126,9 @@ impl<'t> Reader<'t> {
     }
 
     fn next(&mut self) -> Result<(Event<'t>, Span), Malformed> {
-        match self.events.next() {
+        // Comments are events, too, as soon as any crate of the build asks for them.
+        let is_comment = |event: &Result<(Event<'_>, Span), _>| matches!(event, Ok((Event::Comment(..), _)));
+        match self.events.find(|event| !is_comment(event)) {
             Some(Ok(event)) => Ok(event),
             Some(Err(error)) => Err(Malformed {
                 at: Position {
