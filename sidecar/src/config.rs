@@ -246,6 +246,26 @@ pub struct Tls {
     pub insecure_skip_verify: bool,
 }
 
+#[cfg(test)]
+impl Pipeline {
+    /// One without sources and sinks, for tests that add what they look at.
+    pub(crate) fn empty() -> Self {
+        Self {
+            name: "shop".to_owned(),
+            resource: None,
+            generation: 0,
+            sources: Vec::new(),
+            steps: Steps::default(),
+            sinks: Vec::new(),
+            drain: Duration::from_secs(5),
+            record_bytes_max: 1 << 20,
+            dead_letter_bytes_max: 1 << 20,
+            in_flight_bytes_max: 1 << 20,
+            open_files_max: 1000,
+        }
+    }
+}
+
 impl Config {
     /// Whether something of this configuration talks to the Kubernetes API.
     pub fn needs_api(&self) -> bool {

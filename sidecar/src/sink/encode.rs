@@ -5,8 +5,8 @@
 //! [`Encode::wrap`].
 
 mod elasticsearch;
-mod escape;
-mod json;
+pub(crate) mod escape;
+pub(crate) mod json;
 mod loki;
 mod otlp;
 pub(super) mod protobuf;

@@ -9,6 +9,24 @@ use std::process::Command;
 /// A user that is nobody else.
 const UID: u32 = 54_321;
 
+/// The sidecar, started by another program, which gets it as the arguments of its last one, a script.
+fn below(place: &Place, program: &str, arguments: &[&str]) -> Running {
+    let command = logs(place);
+    let mut limited = Command::new(program);
+    limited
+        .args(arguments)
+        .arg("sh")
+        .arg(command.get_program())
+        .args(command.get_args())
+        .envs(
+            command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+    place.redirect(&mut limited);
+    Running::start(&mut limited)
+}
+
 #[test]
 fn watch_queue_overflow_with_50_000_creations_loses_no_file() {
     let place = Place::new();
@@ -40,21 +58,7 @@ fn ten_thousand_files_with_a_thousand_descriptors_are_read_in_turns() {
         .unwrap();
     }
     // Were more descriptors held, opening would fail.
-    let command = logs(&place);
-    let mut limited = Command::new("sh");
-    limited
-        .arg("-c")
-        .arg("ulimit -n 1040; exec \"$@\"")
-        .arg("sh")
-        .arg(command.get_program())
-        .args(command.get_args())
-        .envs(
-            command
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        );
-    place.redirect(&mut limited);
-    let running = Running::start(&mut limited);
+    let running = below(&place, "sh", &["-c", "ulimit -n 1040; exec \"$@\""]);
     place.wait_for_lines(10_000);
     for number in [0, 5000, 9999] {
         place.append(
@@ -89,21 +93,12 @@ fn limit_of_open_files_is_taken_from_the_document() {
 fn where_the_kernel_refuses_watches_changes_are_noticed_by_polling_and_that_is_said_once() {
     let place = Place::new();
     place.append("a.log", &numbered(0..10));
-    let command = logs(&place);
-    let mut limited = Command::new("unshare");
-    limited
-        .args(["--user", "--map-root-user", "sh", "-c"])
-        .arg("echo 0 > /proc/sys/user/max_inotify_watches && exec \"$@\"")
-        .arg("sh")
-        .arg(command.get_program())
-        .args(command.get_args())
-        .envs(
-            command
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        );
-    place.redirect(&mut limited);
-    let running = Running::start(&mut limited);
+    let limit = "echo 0 > /proc/sys/user/max_inotify_watches && exec \"$@\"";
+    let running = below(
+        &place,
+        "unshare",
+        &["--user", "--map-root-user", "sh", "-c", limit],
+    );
     place.wait_for_lines(10);
     place.append("a.log", &numbered(10..20));
     place.wait_for_lines(20);
