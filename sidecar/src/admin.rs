@@ -1,7 +1,7 @@
 //! `/healthz`, `/metrics` and `/status`. If the port is taken the process goes on without them and says so.
 
-use crate::engine::status::PipelineStatus;
 use crate::metrics;
+use crate::roster::{self, Roster};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -12,7 +12,7 @@ use std::convert::Infallible;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// More connections at once wait.
@@ -20,11 +20,8 @@ const CONNECTIONS_MAX: usize = 8;
 /// A connection that takes longer is closed.
 const CONNECTION_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Where each pipeline takes questions for its status.
-pub type StatusPorts = Vec<mpsc::Sender<oneshot::Sender<PipelineStatus>>>;
-
 /// Serves for ever; without the port it waits for ever, because nothing else depends on it.
-pub async fn run(port: u16, pipelines: StatusPorts) {
+pub async fn run(port: u16, roster: watch::Receiver<Roster>) {
     let listener = match bind(port).await {
         Ok(listener) => listener,
         Err(error) => {
@@ -37,7 +34,7 @@ pub async fn run(port: u16, pipelines: StatusPorts) {
         tokio::select! {
             accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(serve(TokioIo::new(stream), pipelines.clone()));
+                    connections.spawn(serve(TokioIo::new(stream), roster.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection to the administration port failed");
@@ -57,10 +54,10 @@ async fn bind(port: u16) -> std::io::Result<TcpListener> {
     }
 }
 
-async fn serve(stream: TokioIo<tokio::net::TcpStream>, pipelines: StatusPorts) {
+async fn serve(stream: TokioIo<tokio::net::TcpStream>, roster: watch::Receiver<Roster>) {
     let service = service_fn(|request: Request<Incoming>| {
-        let pipelines = &pipelines;
-        async move { Ok::<_, Infallible>(answer(request.uri().path(), pipelines).await) }
+        let roster = &roster;
+        async move { Ok::<_, Infallible>(answer(request.uri().path(), roster).await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .keep_alive(false)
@@ -71,15 +68,15 @@ async fn serve(stream: TokioIo<tokio::net::TcpStream>, pipelines: StatusPorts) {
     let _ = tokio::time::timeout(CONNECTION_TIME_MAX, connection).await;
 }
 
-async fn answer(path: &str, pipelines: &StatusPorts) -> Response<Full<Bytes>> {
+async fn answer(path: &str, roster: &watch::Receiver<Roster>) -> Response<Full<Bytes>> {
     let (status, kind, body) = match path {
         "/healthz" => (StatusCode::OK, "text/plain", "ok\n".to_owned()),
         "/metrics" => (
             StatusCode::OK,
             "text/plain; version=0.0.4",
-            metrics::render(&collect(pipelines).await),
+            metrics::render(&roster::ask(roster).await),
         ),
-        "/status" => match serde_json::to_string(&collect(pipelines).await) {
+        "/status" => match serde_json::to_string(&roster::ask(roster).await.status()) {
             Ok(text) => (StatusCode::OK, "application/json", text),
             Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, "text/plain", error.to_string()),
         },
@@ -95,16 +92,4 @@ async fn answer(path: &str, pipelines: &StatusPorts) -> Response<Full<Bytes>> {
         .headers_mut()
         .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
     response
-}
-
-/// What the pipelines that still run say of themselves.
-pub(crate) async fn collect(pipelines: &StatusPorts) -> Vec<PipelineStatus> {
-    let mut statuses = Vec::new();
-    for pipeline in pipelines {
-        let (ask, answer) = oneshot::channel();
-        if pipeline.send(ask).await.is_ok() {
-            statuses.extend(answer.await.ok());
-        }
-    }
-    statuses
 }

@@ -6,24 +6,28 @@ pub mod dead_letters;
 mod load;
 mod pipeline;
 mod screen;
+mod supervisor;
+mod watch;
 
-use self::load::Loaded;
+use self::load::{Loaded, Place};
 use self::pipeline::Wiring;
+use self::supervisor::{Ending, Supervisor, Written};
 use crate::admin;
 use crate::args::Run;
+use crate::config::revision::Documents;
 use crate::config::{self, Mistakes};
-use crate::driver::Outcome;
+use crate::driver::{Outcome, Remains};
 use crate::engine::follow::Drain;
 use crate::engine::status::SinkStatus;
 use crate::io::clock::Clock;
 use crate::io::fs::{StateDirectory, StateError};
-use crate::io::signal::Stop;
+use crate::io::signal::{Hangup, Stop};
 use crate::source::container_output::{PodApi, wait_for_others};
 use logship_crd::names::TOKEN_PATH;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 /// Why the process ends with a failure.
 #[derive(Debug, thiserror::Error)]
@@ -91,15 +95,39 @@ impl Error {
     }
 }
 
+/// A pipeline between its start and its end, by a number of its own.
+pub(crate) type Incarnation = u64;
+
 /// What a task of the set was.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) enum Ended {
-    /// A pipeline, which ends when it is drained, and how.
-    Pipeline(String, Box<Outcome>),
+    /// A pipeline, which ends when it is drained or handed over, and how.
+    Pipeline {
+        /// Its name.
+        name: String,
+        /// How.
+        outcome: Box<Outcome>,
+        /// For its successor.
+        remains: Box<Remains>,
+    },
     /// The watch on the other containers, which ends when they have.
     Others,
-    /// A task that serves pipelines and ends with them.
-    Helper(String),
+    /// A task that serves one pipeline, or all, and ends after it.
+    Helper {
+        /// For people.
+        name: String,
+        /// None: all.
+        of: Option<Incarnation>,
+    },
+}
+
+impl Ended {
+    fn helper(name: &str) -> Self {
+        Self::Helper {
+            name: name.to_owned(),
+            of: None,
+        }
+    }
 }
 
 /// Validates a document; `Ok` says that `run` would take it.
@@ -111,7 +139,12 @@ pub fn check(file: &Path) -> Result<(), Error> {
 /// Ships until it is told to stop.
 pub async fn run(args: Run, environment: config::Environment) -> Result<(), Error> {
     let mut stop = Stop::new().map_err(Error::Signals)?;
-    let Some(Loaded { config, told }) = load::load(&args, &environment, &mut stop).await? else {
+    let Some(Loaded {
+        config,
+        written,
+        told,
+    }) = load::load(&args, &environment, &mut stop).await?
+    else {
         return Ok(());
     };
     let state = config
@@ -120,45 +153,35 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
         .map(StateDirectory::lock)
         .transpose()?
         .map(Arc::new);
-    let on_signal = if config.classic {
-        Drain::UntilEnd
-    } else {
-        Drain::WhatIsThere
-    };
-    let draining = if args.once {
-        Some(Drain::WhatIsThere)
-    } else {
-        told.then_some(on_signal)
-    };
-    let (stopping, stopped) = watch::channel(draining);
-    let mut tasks = JoinSet::new();
     let wiring = Wiring {
         clock: Clock::start(),
-        pod: &config.pod,
         api: PodApi::new(&config.pod, &environment, Path::new(TOKEN_PATH)),
+        pod: config.pod,
         state,
-        bundle: config.bundle.clone(),
+        bundle: config.bundle,
         once: args.once,
-        stopped,
     };
     let api = wiring.api.clone();
-    let ports = wiring.start(&config.pipelines, &mut tasks);
-    let screen = screen::start(&config, &ports, &mut tasks);
-    spawn_helpers(config.classic.then_some(api), args.port(), ports, &mut tasks);
-    tracing::info!(
-        pipelines = config.pipelines.len(),
-        version = env!("CARGO_PKG_VERSION"),
-        "started"
-    );
-    let supervisor = Supervisor {
-        pipelines: config.pipelines.len(),
-        tasks,
-        stopping,
-        on_signal,
+    let ending = Ending {
+        on_signal: if config.classic {
+            Drain::UntilEnd
+        } else {
+            Drain::WhatIsThere
+        },
         told,
         once: args.once,
-        outcomes: Vec::new(),
     };
+    let mut tasks = JoinSet::new();
+    let written = written.filter(|_| !args.once);
+    let documents = written
+        .map(|written| listen(written, environment, &mut tasks))
+        .transpose()?;
+    let pipelines = config.pipelines.len();
+    let mut supervisor = Supervisor::new(wiring, ending, documents, tasks);
+    supervisor.start(config.pipelines);
+    let screen = screen::start(&supervisor.roster, &mut supervisor.tasks);
+    spawn_helpers(config.classic.then_some(api), args.port(), &mut supervisor);
+    tracing::info!(pipelines, version = env!("CARGO_PKG_VERSION"), "started");
     let outcomes = supervisor.run(&mut stop).await?;
     if let Some(started) = screen {
         started.sum_up(&outcomes);
@@ -205,82 +228,40 @@ fn verdict(outcomes: &[Outcome]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Serves the administration, and watches the other containers if their API is given.
-fn spawn_helpers(
-    others: Option<PodApi>,
-    port: Option<u16>,
-    ports: admin::StatusPorts,
+/// Listens to changes of the documents.
+fn listen(
+    (place, documents): (Place, Documents),
+    environment: config::Environment,
     tasks: &mut JoinSet<Ended>,
-) {
+) -> Result<Written, Error> {
+    let hangup = Hangup::new().map_err(Error::Signals)?;
+    let (told, found) = mpsc::channel(1);
+    let (watched, known) = (place.clone(), documents.clone());
+    tasks.spawn(async move {
+        watch::watch(watched, known, hangup, told).await;
+        Ended::helper("configuration")
+    });
+    Ok(Written {
+        place,
+        environment,
+        accepted: documents,
+        found,
+    })
+}
+
+/// Serves the administration, and watches the other containers if their API is given.
+fn spawn_helpers(others: Option<PodApi>, port: Option<u16>, supervisor: &mut Supervisor) {
     if let Some(port) = port {
-        tasks.spawn(async move {
-            admin::run(port, ports).await;
-            Ended::Helper("admin".to_owned())
+        let roster = supervisor.roster.subscribe();
+        supervisor.tasks.spawn(async move {
+            admin::run(port, roster).await;
+            Ended::helper("admin")
         });
     }
     if let Some(api) = others {
-        tasks.spawn(async move {
+        supervisor.tasks.spawn(async move {
             wait_for_others(api).await;
             Ended::Others
         });
-    }
-}
-
-/// Watches over the tasks until the end.
-struct Supervisor {
-    /// How many pipelines run.
-    pipelines: usize,
-    tasks: JoinSet<Ended>,
-    /// Tells the pipelines to drain, and how.
-    stopping: watch::Sender<Option<Drain>>,
-    /// How they drain at a signal.
-    on_signal: Drain,
-    /// A signal has come.
-    told: bool,
-    /// The drain was asked for at the start, so a signal breaks it off.
-    once: bool,
-    /// Of those that have ended.
-    outcomes: Vec<Outcome>,
-}
-
-impl Supervisor {
-    /// Waits for the end: all pipelines drained, a second signal, or a task that ended although it should not have.
-    async fn run(mut self, stop: &mut Stop) -> Result<Vec<Outcome>, Error> {
-        while self.pipelines > 0 {
-            tokio::select! {
-                () = stop.asked() => {
-                    if self.once {
-                        return Err(Error::Interrupted);
-                    }
-                    if std::mem::replace(&mut self.told, true) {
-                        tracing::warn!("told to stop twice, ending at once");
-                        return Ok(self.outcomes);
-                    }
-                    tracing::info!("told to stop, sending what is left");
-                    self.stopping.send_modify(|how| { how.get_or_insert(self.on_signal); });
-                }
-                Some(ended) = self.tasks.join_next() => self.ended(ended)?,
-            }
-        }
-        Ok(self.outcomes)
-    }
-
-    fn ended(&mut self, ended: Result<Ended, JoinError>) -> Result<(), Error> {
-        let is_stopping = self.stopping.borrow().is_some();
-        match ended {
-            Ok(Ended::Others) => {
-                tracing::info!("the other containers have ended, sending what is left");
-                self.stopping.send_replace(Some(Drain::WhatIsThere));
-            }
-            Ok(Ended::Pipeline(_, outcome)) if is_stopping => {
-                self.pipelines -= 1;
-                self.outcomes.push(*outcome);
-            }
-            // What serves a pipeline ends after it.
-            Ok(Ended::Helper(_)) if is_stopping => {}
-            Ok(Ended::Pipeline(name, _) | Ended::Helper(name)) => return Err(Error::Task(name)),
-            Err(error) => return Err(Error::Task(error.to_string())),
-        }
-        Ok(())
     }
 }

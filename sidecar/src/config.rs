@@ -8,6 +8,7 @@ mod document_text;
 mod environment;
 mod field;
 mod multiline;
+pub mod revision;
 mod strict;
 
 pub use self::document::{check_document, from_document, from_documents};
@@ -19,7 +20,7 @@ use crate::pipeline::Steps;
 pub(crate) use crate::pipeline::when::Position;
 use crate::sink::compress::Codec;
 use crate::sink::encode::{Encode, Json, Text};
-use logship_crd::agent_config::{Format, Framing, Fsync, Rotation, StartAt};
+use logship_crd::agent_config::{AgentConfig, Format, Framing, Fsync, Rotation, StartAt};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -63,6 +64,8 @@ pub struct Pipeline {
     pub resource: Option<String>,
     /// Its generation.
     pub generation: i64,
+    /// The document that it was compiled from; none: the environment.
+    pub written: Option<Arc<AgentConfig>>,
     /// Where records come from.
     pub sources: Vec<Source>,
     /// What is done to each record before.
@@ -139,6 +142,23 @@ pub struct Multiline {
     pub lines_max: u32,
     /// Without a further line for so long a record is complete.
     pub timeout: Duration,
+}
+
+impl Multiline {
+    /// Whether it makes the same records of the same lines.
+    pub fn joins_like(&self, other: &Self) -> bool {
+        let Self {
+            boundary,
+            lines_max,
+            timeout,
+        } = self;
+        let is_same = match (boundary, &other.boundary) {
+            (Boundary::Start(pattern), Boundary::Start(others))
+            | (Boundary::End(pattern), Boundary::End(others)) => pattern.as_str() == others.as_str(),
+            (Boundary::Start(_), Boundary::End(_)) | (Boundary::End(_), Boundary::Start(_)) => false,
+        };
+        is_same && *lines_max == other.lines_max && *timeout == other.timeout
+    }
 }
 
 /// What finds the boundary between two records.
@@ -254,6 +274,7 @@ impl Pipeline {
             name: "shop".to_owned(),
             resource: None,
             generation: 0,
+            written: None,
             sources: Vec::new(),
             steps: Steps::default(),
             sinks: Vec::new(),

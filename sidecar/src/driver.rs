@@ -10,18 +10,20 @@ use crate::io::clock;
 use crate::io::clock::Clock;
 use crate::io::fs::{StateDirectory, append_bounded, replace};
 use crate::io::terminal;
+use crate::metrics::past::Past;
+use crate::roster::Question;
 use crate::sink::Numbered;
 use crate::sink::dead_letter::DeadLetter;
 use crate::sink::encode::Encode;
 use crate::sink::verdict::Verdict;
-use crate::source::container_output::{Question, Reply};
+use crate::source::container_output::{self, Reply};
 use crate::source::files::{Change, OpenFiles};
 use futures::StreamExt;
 use futures::stream::SelectAll;
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 /// Everything that one pipeline runs with.
 pub struct Driver {
@@ -34,7 +36,7 @@ pub struct Driver {
     /// Its log files.
     pub files: OpenFiles,
     /// Where each container's questions go.
-    pub questions: HashMap<StreamId, mpsc::Sender<Question>>,
+    pub questions: HashMap<StreamId, mpsc::Sender<container_output::Question>>,
     /// Where all their replies come from.
     pub replies: mpsc::Receiver<Reply>,
     /// Its sinks, in order.
@@ -45,12 +47,32 @@ pub struct Driver {
     pub dead_letter_bytes_max: u64,
     /// Where its checkpoint lies.
     pub state: Option<Arc<StateDirectory>>,
-    /// Becomes something when the pipeline is to drain.
-    pub stop: watch::Receiver<Option<Drain>>,
+    /// What the pipeline is to do.
+    pub orders: watch::Receiver<Orders>,
     /// Who asks for the status.
-    pub status: mpsc::Receiver<oneshot::Sender<PipelineStatus>>,
+    pub status: mpsc::Receiver<Question>,
+    /// What was counted under names that the pipeline does not have any more.
+    pub past: Past,
     /// What was said once and still holds.
     pub said: Said,
+}
+
+/// What a pipeline is to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Orders {
+    /// The generation of its resource that it counts as.
+    pub generation: i64,
+    /// None: go on.
+    pub end: Option<End>,
+}
+
+/// How a pipeline is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Another is to go on where it is.
+    HandOver,
+    /// It is to send what is left.
+    Drain(Drain),
 }
 
 /// How a pipeline ended.
@@ -62,6 +84,23 @@ pub struct Outcome {
     pub unread: bool,
     /// At the end.
     pub status: PipelineStatus,
+}
+
+/// What a pipeline leaves to the one that goes on in its place.
+#[derive(Debug)]
+pub struct Remains {
+    /// It has ended.
+    pub engine: Engine,
+    /// Open for it.
+    pub files: OpenFiles,
+    /// Who asks meanwhile waits.
+    pub status: mpsc::Receiver<Question>,
+    /// See [`Driver::past`].
+    pub past: Past,
+    /// See [`SinkPort::lost`], by the sink's name.
+    pub lost: HashMap<String, u64>,
+    /// It has ended only for that.
+    pub is_handed_over: bool,
 }
 
 /// Troubles that were said and are not over.
@@ -90,26 +129,43 @@ pub struct SinkPort {
 pub type Verdicts = futures::stream::BoxStream<'static, (usize, BatchId, Verdict)>;
 
 impl Driver {
-    /// Runs until the pipeline is drained.
-    pub async fn run(mut self) -> Outcome {
-        if self.stop.borrow().is_some() {
+    /// Runs until the pipeline is drained, or handed over.
+    pub async fn run(mut self) -> (Outcome, Remains) {
+        if self.orders.borrow().end.is_some() {
             // Told to stop before we began.
-            self.stop.mark_changed();
+            self.orders.mark_changed();
         }
         loop {
             while let Some(output) = self.engine.poll(self.clock.now()) {
-                if let Output::Finished { drained } = output {
-                    self.say_finished(drained);
-                    return Outcome {
-                        drained,
-                        unread: self.said.unread,
-                        status: self.status(),
-                    };
+                match output {
+                    Output::Finished { drained } => {
+                        self.say_finished(drained);
+                        return self.end(drained, false);
+                    }
+                    Output::HandedOver { drained } => return self.end(drained, true),
+                    output => self.perform(output),
                 }
-                self.perform(output);
             }
             self.observe().await;
         }
+    }
+
+    fn end(self, drained: bool, is_handed_over: bool) -> (Outcome, Remains) {
+        let outcome = Outcome {
+            drained,
+            unread: self.said.unread,
+            status: self.status(),
+        };
+        let lost = self.sinks.into_iter().map(|sink| (sink.name, sink.lost));
+        let remains = Remains {
+            engine: self.engine,
+            files: self.files,
+            status: self.status,
+            past: self.past,
+            lost: lost.collect(),
+            is_handed_over,
+        };
+        (outcome, remains)
     }
 
     /// Waits for one thing to happen and tells the engine.
@@ -124,13 +180,18 @@ impl Driver {
                 return self.engine.handle(self.clock.now(), input);
             }
             changes = self.files.changed() => return self.tell(&changes),
-            Ok(()) = self.stop.changed() => match *self.stop.borrow_and_update() {
-                Some(how) => Input::Drain(how),
-                None => return,
-            },
+            Ok(()) = self.orders.changed() => {
+                let Orders { generation, end } = *self.orders.borrow_and_update();
+                self.engine.is_of(generation);
+                match end {
+                    Some(End::HandOver) => Input::HandOver,
+                    Some(End::Drain(how)) => Input::Drain(how),
+                    None => return,
+                }
+            }
             Some(asked) = self.status.recv() => {
                 // Who asked may have gone away.
-                let _ = asked.send(self.status());
+                let _ = asked.send((self.status(), self.past.clone()));
                 return;
             }
             () = self.clock.sleep_until(deadline) => return,
@@ -177,7 +238,7 @@ impl Driver {
             } => {
                 if let Some(questions) = self.questions.get(&stream) {
                     // A full queue holds newer questions than the one being answered; the task takes the newest last.
-                    let _ = questions.try_send(Question {
+                    let _ = questions.try_send(container_output::Question {
                         number: question,
                         ask,
                     });
@@ -191,7 +252,7 @@ impl Driver {
             Output::Alert(line) => alert(line),
             Output::Save(document) => self.save(&document),
             Output::Report(report) => self.say(&report),
-            Output::Finished { .. } => {}
+            Output::Finished { .. } | Output::HandedOver { .. } => {}
         }
     }
 
@@ -234,7 +295,8 @@ impl Driver {
         }
     }
 
-    fn status(&self) -> PipelineStatus {
+    /// The pipeline at this moment.
+    pub fn status(&self) -> PipelineStatus {
         let mut status = self.engine.status();
         for (status, sink) in status.sinks.iter_mut().zip(&self.sinks) {
             status.lost = sink.lost;
@@ -286,7 +348,11 @@ mod tests {
             once: false,
             seed: 1,
         };
-        let (_stopping, stop) = watch::channel(Some(Drain::WhatIsThere));
+        let told = Orders {
+            generation: 0,
+            end: Some(End::Drain(Drain::WhatIsThere)),
+        };
+        let (_ordering, orders) = watch::channel(told);
         let (_replies, replies) = mpsc::channel(1);
         let (_status, status) = mpsc::channel(1);
         let driver = Driver {
@@ -300,8 +366,9 @@ mod tests {
             verdicts: SelectAll::new(),
             dead_letter_bytes_max: 0,
             state: None,
-            stop,
+            orders,
             status,
+            past: Past::default(),
             said: Said::default(),
         };
         let run = tokio::time::timeout(Duration::from_secs(10), driver.run());

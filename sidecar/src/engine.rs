@@ -12,6 +12,7 @@ pub mod checkpoint;
 pub mod contract;
 pub mod follow;
 pub mod framer;
+mod hand_over;
 pub mod outlets;
 pub mod report;
 pub mod resume;
@@ -26,14 +27,18 @@ pub use self::contract::{Input, Output, OutputStream, Start};
 use self::batch::{BatchId, Lane};
 use self::checkpoint::Checkpoint;
 use self::follow::Drain;
+use self::hand_over::HandOver;
 use self::outlets::Outlets;
 use self::report::Report;
 use self::sources::{FileSource, Reading, Sources};
-use crate::config::Pipeline;
+use self::summary::Summary;
+use crate::config::{Pipeline, Pod, Source};
 use crate::pipeline::Run;
 use crate::record::Labels;
 use crate::sink::verdict::Verdict;
+use logship_crd::agent_config::AgentConfig;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Monotonic time since the process started.
@@ -67,30 +72,59 @@ pub struct Engine {
     once: bool,
     /// When files are read for the last time, although the containers may not have ended.
     last_look: Option<Tick>,
+    hand_over: Option<HandOver>,
+    /// Of sources and sinks that the pipeline does not have now, kept for their return.
+    absent: Checkpoint,
+    /// What the pipeline was compiled from.
+    written: Option<Arc<AgentConfig>>,
     finished: bool,
 }
 
 impl Engine {
     /// An engine that has done nothing yet. Sources are numbered in the order of `pipeline.sources`, sinks likewise.
     pub fn new(pipeline: &Pipeline, start: Start<'_>) -> Self {
+        let lanes = pipeline.sinks.iter().map(|sink| Lane::new(sink.lane.clone()));
+        let outlets = Outlets::new(
+            lanes.collect(),
+            Run::new(&pipeline.steps, start.seed),
+            pipeline.in_flight_bytes_max,
+        );
+        let mut engine = Self::idle(pipeline, outlets, &start);
+        let Start { pod, checkpoint, .. } = start;
+        let known = checkpoint.unwrap_or_else(|| Checkpoint::empty(&pipeline.name));
+        for (number, sink) in pipeline.sinks.iter().enumerate() {
+            if let Some(interval) = sink.summary {
+                let counts = known.summaries.get(&sink.name).cloned();
+                engine
+                    .outlets
+                    .summarise_sink(number, Summary::new(interval, counts.unwrap_or_default()));
+            }
+        }
+        for (number, source) in pipeline.sources.iter().enumerate() {
+            let context = engine.outlets.context(number, labels(pipeline, source, pod));
+            engine
+                .sources
+                .add(source, engine.reading(pipeline), context, &known);
+        }
+        engine.absent = known.absent_from(pipeline);
+        engine
+    }
+
+    /// Without sources.
+    fn idle(pipeline: &Pipeline, outlets: Outlets, start: &Start<'_>) -> Self {
         let Start {
-            pod,
-            checkpoint,
+            pod: _,
+            checkpoint: _,
             persistent,
             once,
             seed,
-        } = start;
-        let lanes = pipeline.sinks.iter().map(|sink| Lane::new(sink.lane.clone()));
-        let mut engine = Self {
+        } = *start;
+        Self {
             name: pipeline.name.clone(),
             generation: pipeline.generation,
             sink_names: pipeline.sinks.iter().map(|sink| sink.name.clone()).collect(),
             sources: Sources::default(),
-            outlets: Outlets::new(
-                lanes.collect(),
-                Run::new(&pipeline.steps, seed),
-                pipeline.in_flight_bytes_max,
-            ),
+            outlets,
             todo: VecDeque::new(),
             random: fastrand::Rng::with_seed(seed),
             persistent,
@@ -101,36 +135,19 @@ impl Engine {
             drain_until: None,
             once,
             last_look: None,
+            hand_over: None,
+            absent: Checkpoint::empty(&pipeline.name),
+            written: pipeline.written.clone(),
             finished: false,
-        };
-        for (number, sink) in pipeline.sinks.iter().enumerate() {
-            if let Some(interval) = sink.summary {
-                let known = checkpoint
-                    .as_ref()
-                    .and_then(|known| known.summaries.get(&sink.name));
-                engine
-                    .outlets
-                    .summarise_sink(number, interval, known.cloned().unwrap_or_default());
-            }
         }
-        let reading = Reading {
+    }
+
+    fn reading(&self, pipeline: &Pipeline) -> Reading {
+        Reading {
             record_bytes_max: pipeline.record_bytes_max,
             open_files_max: pipeline.open_files_of_each_source(),
-            goes_on: persistent && !once,
-        };
-        for (number, source) in pipeline.sources.iter().enumerate() {
-            let labels = Labels {
-                source: source.name.clone(),
-                resource: pipeline.resource.clone(),
-                namespace: pod.namespace.clone(),
-                pod: pod.name.clone(),
-                node: pod.node.clone(),
-                ..Labels::default()
-            };
-            let context = engine.outlets.context(number, labels);
-            engine.sources.add(source, reading, context, checkpoint.as_ref());
+            goes_on: self.persistent && !self.once,
         }
-        engine
     }
 
     /// The container outputs that the shell has to provide.
@@ -140,7 +157,12 @@ impl Engine {
 
     /// Whether container output may be handed in: every sink has room.
     pub fn has_room(&self) -> bool {
-        self.outlets.have_room()
+        self.hand_over.is_none() && self.outlets.have_room()
+    }
+
+    /// From now on its pipeline, which is as it was, counts as this generation of its resource.
+    pub fn is_of(&mut self, generation: i64) {
+        self.generation = generation;
     }
 
     /// Takes an observation.
@@ -207,6 +229,7 @@ impl Engine {
             Input::Settled { sink, batch, verdict } => self.settled(now, sink, batch, verdict),
             Input::SaveFailed => self.unsaved = self.unsaved.map(|_| true),
             Input::Drain(how) => self.drain(now, how),
+            Input::HandOver => self.begin_hand_over(now),
         }
         self.take_positions();
     }
@@ -224,12 +247,15 @@ impl Engine {
             .todo
             .pop_front()
             .or_else(|| self.outlets.next_alert().map(Output::Alert))
-            .or_else(|| self.sources.poll(now, &mut self.outlets))
+            .or_else(|| self.next_question(now))
             .or_else(|| self.next_send(now))
             .or_else(|| self.next_save(now))
             .or_else(|| self.next_read());
         self.take_positions();
-        output.or_else(|| self.finish(now))
+        output.or_else(|| match self.hand_over {
+            Some(hand_over) => self.end_hand_over(now, hand_over),
+            None => self.finish(now),
+        })
     }
 
     /// When to poll although nothing was observed.
@@ -237,8 +263,12 @@ impl Engine {
         let lanes = self.outlets.lanes.iter().filter_map(Lane::deadline);
         let save = (self.unsaved == Some(true)).then_some(self.next_save);
         let summaries = self.outlets.deadline();
+        let sources = match self.hand_over {
+            Some(hand_over) => hand_over.deadline(),
+            None => self.sources.deadline(),
+        };
         lanes
-            .chain(self.sources.deadline())
+            .chain(sources)
             .chain(save)
             .chain(summaries)
             .chain(self.last_look)
@@ -281,6 +311,7 @@ impl Engine {
             return;
         }
         self.drain = Some(how);
+        self.hand_over = None;
         let until = *self.drain_until.get_or_insert(now + self.drain_time);
         if !self.once {
             self.outlets.lanes.iter_mut().for_each(|lane| lane.hurry(until));
@@ -303,7 +334,7 @@ impl Engine {
     }
 
     fn next_send(&mut self, now: Tick) -> Option<Output> {
-        let flush = self.drain_until.is_some();
+        let flush = self.drain_until.is_some() || self.hand_over.is_some();
         let mut lanes = self.outlets.lanes.iter_mut().enumerate();
         lanes.find_map(|(sink, lane)| {
             lane.poll(now, flush)
@@ -320,8 +351,16 @@ impl Engine {
         Some(Output::Save(self.checkpoint().to_bytes()))
     }
 
+    /// What a source asks for, besides reading.
+    fn next_question(&mut self, now: Tick) -> Option<Output> {
+        if self.hand_over.is_some() {
+            return None;
+        }
+        self.sources.poll(now, &mut self.outlets)
+    }
+
     fn next_read(&mut self) -> Option<Output> {
-        if !self.outlets.have_room() {
+        if !self.has_room() {
             return None;
         }
         self.sources.next_read()
@@ -358,7 +397,7 @@ impl Engine {
     }
 
     fn checkpoint(&self) -> Checkpoint {
-        let mut checkpoint = Checkpoint::empty(&self.name);
+        let mut checkpoint = self.absent.clone();
         self.sources.save(&mut checkpoint);
         for (sink, counts) in self.outlets.summaries() {
             checkpoint.summaries.insert(self.sink_names[sink].clone(), counts);
@@ -368,6 +407,18 @@ impl Engine {
 
     fn report(&mut self, report: Option<Report>) {
         self.todo.extend(report.map(Output::Report));
+    }
+}
+
+/// What the records of a source have in common.
+fn labels(pipeline: &Pipeline, source: &Source, pod: &Pod) -> Labels {
+    Labels {
+        source: source.name.clone(),
+        resource: pipeline.resource.clone(),
+        namespace: pod.namespace.clone(),
+        pod: pod.name.clone(),
+        node: pod.node.clone(),
+        ..Labels::default()
     }
 }
 

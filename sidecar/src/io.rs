@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod fs;
 pub mod net;
+pub mod notices;
 pub mod secret;
 pub mod signal;
 pub mod terminal;

@@ -14,5 +14,6 @@ pub mod io;
 pub mod metrics;
 pub mod pipeline;
 pub mod record;
+pub mod roster;
 pub mod sink;
 pub mod source;

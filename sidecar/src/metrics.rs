@@ -1,14 +1,19 @@
 //! The text of `/metrics`. Pure. No label of our own metrics comes from anything but our own fixed words, so totals are over all
 //! pipelines; metrics of `count` steps have the names and labels that the document gives them.
 
+pub mod past;
+
 use crate::engine::status::PipelineStatus;
 use crate::pipeline::StepCounts;
 use crate::pipeline::count::Metric;
+use crate::roster::{Reloads, Told};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// The metrics of these pipelines, in Prometheus' text format.
-pub fn render(pipelines: &[PipelineStatus]) -> String {
+/// What was told, in Prometheus' text format.
+pub fn render(told: &Told) -> String {
+    let pipelines: Vec<&PipelineStatus> = told.pipelines.iter().chain(told.past.as_pipeline()).collect();
+    let pipelines = &pipelines[..];
     let sinks = || pipelines.iter().flat_map(|pipeline| &pipeline.sinks);
     let families = [
         (
@@ -65,6 +70,7 @@ pub fn render(pipelines: &[PipelineStatus]) -> String {
         family(name, kind, help, &mut text);
         sample(name, &[], value, &mut text);
     }
+    reloads(&told.reloads, &mut text);
     steps(pipelines, &mut text);
     counts(pipelines, &mut text);
     text
@@ -73,7 +79,7 @@ pub fn render(pipelines: &[PipelineStatus]) -> String {
 /// Name, kind, help and value.
 type Family = (&'static str, &'static str, &'static str, u64);
 
-fn of_files(pipelines: &[PipelineStatus]) -> [Family; 9] {
+fn of_files(pipelines: &[&PipelineStatus]) -> [Family; 9] {
     let files = || pipelines.iter().flat_map(|pipeline| &pipeline.files);
     [
         (
@@ -133,10 +139,27 @@ fn of_files(pipelines: &[PipelineStatus]) -> [Family; 9] {
     ]
 }
 
+fn reloads(reloads: &Reloads, text: &mut String) {
+    let name = "logship_config_reloads_total";
+    let help = "Changes of the configuration that were applied, in whole or in part, and that were rejected.";
+    family(name, "counter", help, text);
+    for (result, value) in [("applied", reloads.applied), ("rejected", reloads.rejected)] {
+        sample(name, &[("result".to_owned(), result.to_owned())], value, text);
+    }
+    let name = "logship_config_rejected";
+    family(
+        name,
+        "gauge",
+        "Documents that are there and are not applied.",
+        text,
+    );
+    sample(name, &[], reloads.rejections.len() as u64, text);
+}
+
 /// Labels and their value.
 type Samples = BTreeMap<Vec<(String, String)>, u64>;
 
-fn steps(pipelines: &[PipelineStatus], text: &mut String) {
+fn steps(pipelines: &[&PipelineStatus], text: &mut String) {
     let (mut affected, mut undefined) = (BTreeMap::new(), BTreeMap::new());
     for step in pipelines.iter().flat_map(|pipeline| &pipeline.steps) {
         let StepCounts {
@@ -170,7 +193,7 @@ fn steps(pipelines: &[PipelineStatus], text: &mut String) {
 }
 
 /// Pipelines that count under one name and the same labels count together.
-fn counts(pipelines: &[PipelineStatus], text: &mut String) {
+fn counts(pipelines: &[&PipelineStatus], text: &mut String) {
     let mut metrics: BTreeMap<&str, Samples> = BTreeMap::new();
     for metric in pipelines.iter().flat_map(|pipeline| &pipeline.counts) {
         let Metric { name, labels, value } = metric;
@@ -217,9 +240,18 @@ mod tests {
 
     #[test]
     fn every_family_has_help_type_and_value() {
-        let text = render(&[]);
+        let text = render(&Told::default());
         assert!(text.starts_with("# HELP logship_records_total Records read.\n# TYPE logship_records_total counter\nlogship_records_total 0\n"));
-        assert_eq!(text.lines().count() % 3, 0);
+        let families = text.lines().filter(|line| line.starts_with("# HELP ")).count();
+        let types = text.lines().filter(|line| line.starts_with("# TYPE ")).count();
+        assert!(families == types && text.lines().count() >= 3 * families);
+    }
+
+    fn render_of(pipelines: Vec<PipelineStatus>) -> String {
+        render(&Told {
+            pipelines,
+            ..Told::default()
+        })
     }
 
     fn pipeline(steps: Vec<StepCounts>, counts: Vec<Metric>) -> PipelineStatus {
@@ -253,7 +285,7 @@ mod tests {
             affected,
             undefined: 1,
         };
-        let text = render(&[
+        let text = render_of(vec![
             pipeline(vec![step("drop", 2), step("parse", 3)], Vec::new()),
             pipeline(vec![step("drop", 5)], Vec::new()),
         ]);
@@ -270,7 +302,7 @@ mod tests {
     #[test]
     fn counts_have_their_own_names_and_escaped_labels() {
         let odd = [("path", "a\"b\\c\nd"), ("status", "500")];
-        let text = render(&[
+        let text = render_of(vec![
             pipeline(
                 Vec::new(),
                 vec![metric(&odd, 2), metric(&[("path", "x"), ("status", "1")], 1)],
@@ -286,7 +318,7 @@ mod tests {
 
     #[test]
     fn count_without_labels_is_one_line() {
-        let text = render(&[pipeline(Vec::new(), vec![metric(&[], 4)])]);
+        let text = render_of(vec![pipeline(Vec::new(), vec![metric(&[], 4)])]);
         assert!(
             text.ends_with("# TYPE errors_total counter\nerrors_total 4\n"),
             "{text}"

@@ -5,12 +5,13 @@
 
 use super::Error;
 use crate::args::Run;
-use crate::config::{self, Config, Environment, from_document, from_documents, from_environment};
+use crate::config::revision::Documents;
+use crate::config::{self, Config, Environment, Mistakes, from_document, from_documents, from_environment};
 use crate::io::signal::Stop;
 use crate::source::container_output::{PodApi, wait_for_others};
 use logship_crd::names::{STATE_PATH, TOKEN_PATH};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How often an empty directory is looked at.
@@ -21,7 +22,86 @@ const LISTINGS_MAX: usize = 16;
 /// The configuration, and whether a signal came before it.
 pub(super) struct Loaded {
     pub config: Config,
+    /// What it was made of; none: the environment alone, which never changes.
+    pub written: Option<(Place, Documents)>,
     pub told: bool,
+}
+
+/// Where the documents are, and how they are read.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    /// One of a person.
+    File { path: PathBuf, state: Option<PathBuf> },
+    /// One for each resource.
+    Directory { path: PathBuf, state: PathBuf },
+}
+
+impl Place {
+    /// Of the file or directory.
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::File { path, .. } | Self::Directory { path, .. } => path,
+        }
+    }
+
+    /// What is there.
+    pub(super) fn read(&self) -> io::Result<Documents> {
+        match self {
+            Self::File { path, .. } => {
+                let text = std::fs::read_to_string(path)?;
+                Ok(vec![(path.display().to_string(), text)])
+            }
+            Self::Directory { path, .. } => documents(path),
+        }
+    }
+
+    /// What they say.
+    pub(super) fn compile(
+        &self,
+        environment: &Environment,
+        documents: &Documents,
+    ) -> Result<Config, Mistakes> {
+        match self {
+            Self::File { state, .. } => {
+                let (name, text) = documents.first().map_or(("", ""), |(name, text)| (name, text));
+                from_document(environment, name, text, state.as_deref())
+            }
+            Self::Directory { state, .. } => from_documents(environment, documents, state),
+        }
+    }
+
+    /// The directories in which a change of the documents is seen: of the file also that of the one that it leads to.
+    pub(super) fn directories(&self) -> Vec<PathBuf> {
+        match self {
+            Self::File { path, .. } => {
+                let real = std::fs::canonicalize(path).ok();
+                let files = [Some(path), real.as_ref()].into_iter().flatten();
+                files.filter_map(|file| Some(parent(file))).collect()
+            }
+            Self::Directory { path, .. } => vec![path.clone()],
+        }
+    }
+
+    /// Whether something of this name, in one of [`Place::directories`], may be about the documents. What the kubelet exchanges begins
+    /// with two dots.
+    pub(super) fn is_about(&self, name: &str) -> bool {
+        let is_named = match self {
+            Self::File { path, .. } => {
+                let real = std::fs::canonicalize(path).ok();
+                let mut files = [Some(path), real.as_ref()].into_iter().flatten();
+                real.is_none() || files.any(|file| file.file_name().is_some_and(|file| file == name))
+            }
+            Self::Directory { .. } => is_document(name),
+        };
+        is_named || name.starts_with("..")
+    }
+}
+
+fn parent(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
 }
 
 /// The configuration; none if we were to end before there was one.
@@ -31,22 +111,29 @@ pub(super) async fn load(
     stop: &mut Stop,
 ) -> Result<Option<Loaded>, Error> {
     if let Some(file) = &args.config {
-        let config = document(file, environment, args.state_dir.as_deref())?;
-        return Ok(Some(Loaded { config, told: false }));
+        let place = Place::File {
+            path: file.clone(),
+            state: args.state_dir.clone(),
+        };
+        return loaded(place, environment, false).map(Some);
     }
-    let state = args.state_dir.as_deref().unwrap_or(Path::new(STATE_PATH));
     if !args.config_dir.is_dir() {
         let config = from_environment(environment)?;
-        return Ok(Some(Loaded { config, told: false }));
+        return Ok(Some(Loaded {
+            config,
+            written: None,
+            told: false,
+        }));
     }
+    let place = Place::Directory {
+        path: args.config_dir.clone(),
+        state: args.state_dir.clone().unwrap_or_else(|| STATE_PATH.into()),
+    };
     let mut others = std::pin::pin!(others_of_classic(environment));
     let (mut said, mut told, mut last_look) = (false, false, false);
     loop {
-        let documents =
-            documents(&args.config_dir).map_err(|error| Error::Read(args.config_dir.clone(), error))?;
-        if !documents.is_empty() {
-            let config = from_documents(environment, &documents, state)?;
-            return Ok(Some(Loaded { config, told }));
+        if !read(&place)?.is_empty() {
+            return loaded(place, environment, told).map(Some);
         }
         if last_look {
             tracing::warn!(directory = %args.config_dir.display(), "ending without a configuration document, nothing was shipped");
@@ -63,15 +150,20 @@ pub(super) async fn load(
     }
 }
 
-/// The configuration of a person's document.
-fn document(file: &Path, environment: &Environment, state: Option<&Path>) -> Result<Config, Error> {
-    let text = std::fs::read_to_string(file).map_err(|error| Error::Read(file.to_owned(), error))?;
-    Ok(from_document(
-        environment,
-        &file.display().to_string(),
-        &text,
-        state,
-    )?)
+/// What the documents there say.
+fn loaded(place: Place, environment: &Environment, told: bool) -> Result<Loaded, Error> {
+    let documents = read(&place)?;
+    let config = place.compile(environment, &documents)?;
+    Ok(Loaded {
+        config,
+        written: Some((place, documents)),
+        told,
+    })
+}
+
+fn read(place: &Place) -> Result<Documents, Error> {
+    let unreadable = |error| Error::Read(place.path().to_owned(), error);
+    place.read().map_err(unreadable)
 }
 
 /// Returns when a classic container has to end: a Job would never complete otherwise.
@@ -97,7 +189,13 @@ pub(super) fn documents(directory: &Path) -> io::Result<Vec<(String, String)>> {
     }
 }
 
-/// The documents of one listing. The links and folders that the kubelet keeps beside them begin with a dot.
+/// Whether the name is a document's. Those of the links and folders that the kubelet keeps beside them begin with a dot.
+fn is_document(name: &str) -> bool {
+    let extension = Path::new(name).extension();
+    extension.is_some_and(|extension| extension == "json") && !name.starts_with('.')
+}
+
+/// The documents of one listing.
 fn listed_documents(directory: &Path) -> io::Result<Vec<(String, String)>> {
     let mut documents = Vec::new();
     for entry in std::fs::read_dir(directory)? {
@@ -107,10 +205,7 @@ fn listed_documents(directory: &Path) -> io::Result<Vec<(String, String)>> {
             .and_then(|name| name.to_str())
             .unwrap_or_default()
             .to_owned();
-        let is_json = Path::new(&name)
-            .extension()
-            .is_some_and(|extension| extension == "json");
-        if is_json && !name.starts_with('.') {
+        if is_document(&name) {
             documents.push((name, std::fs::read_to_string(&path)?));
         }
     }

@@ -1,15 +1,15 @@
-//! Starts a pipeline: its engine from its checkpoint, and the tasks of its sinks and containers.
+//! Starts a pipeline: its engine from its checkpoint or from what it was before, and the tasks of its sinks and containers.
 
-use super::Ended;
-use crate::admin::StatusPorts;
+use super::{Ended, Incarnation};
 use crate::config::{Pipeline, Pod, SourceKind};
-use crate::driver::{Driver, Said, SinkPort, Verdicts};
+use crate::driver::{Driver, Orders, Outcome, Remains, Said, SinkPort, Verdicts};
 use crate::engine::checkpoint::Checkpoint;
-use crate::engine::follow::Drain;
 use crate::engine::outlets::StreamId;
 use crate::engine::{Engine, Start};
 use crate::io::clock::Clock;
 use crate::io::fs::StateDirectory;
+use crate::metrics::past::Past;
+use crate::roster;
 use crate::sink::{self, Transport};
 use crate::source::container_output::{self, PodApi, Question, Reply};
 use crate::source::files::OpenFiles;
@@ -22,67 +22,145 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 /// What all pipelines are started with.
-pub(super) struct Wiring<'a> {
+pub(super) struct Wiring {
     pub clock: Clock,
-    pub pod: &'a Pod,
+    pub pod: Pod,
     pub api: PodApi,
     pub state: Option<Arc<StateDirectory>>,
     /// Certificates of authorities.
     pub bundle: Option<PathBuf>,
     /// Read what is there, then finish.
     pub once: bool,
-    pub stopped: watch::Receiver<Option<Drain>>,
 }
 
-impl Wiring<'_> {
-    /// Starts every pipeline.
-    pub(super) fn start(&self, pipelines: &[Pipeline], tasks: &mut JoinSet<Ended>) -> StatusPorts {
-        let mut ports = StatusPorts::new();
-        for pipeline in pipelines {
-            let (port, status) = mpsc::channel(1);
-            ports.push(port);
-            let engine = self.engine(pipeline);
-            let (questions, replies) = self.containers(pipeline, &engine, tasks);
-            let (sinks, verdicts) = self.sinks(pipeline, tasks);
-            let driver = Driver {
-                name: pipeline.name.clone(),
-                engine,
-                clock: self.clock,
-                files: OpenFiles::new(files_of(pipeline)),
-                questions,
-                replies,
-                sinks,
-                verdicts,
-                dead_letter_bytes_max: pipeline.dead_letter_bytes_max,
-                state: self.state.clone(),
-                stop: self.stopped.clone(),
-                status,
-                said: Said::default(),
-            };
-            let name = pipeline.name.clone();
-            tasks.spawn(async move {
-                let outcome = driver.run().await;
-                Ended::Pipeline(name, Box::new(outcome))
-            });
-        }
-        ports
+/// What a pipeline begins with.
+struct Beginning {
+    engine: Engine,
+    files: OpenFiles,
+    status: mpsc::Receiver<roster::Question>,
+    past: Past,
+    /// See [`SinkPort::lost`].
+    lost: HashMap<String, u64>,
+}
+
+impl Wiring {
+    /// Starts a pipeline that was not there before. Where it takes questions.
+    pub(super) fn start(
+        &self,
+        pipeline: &Pipeline,
+        orders: watch::Receiver<Orders>,
+        incarnation: Incarnation,
+        tasks: &mut JoinSet<Ended>,
+    ) -> mpsc::Sender<roster::Question> {
+        let (port, status) = mpsc::channel(1);
+        let checkpoint = self.state.as_ref().and_then(|state| checkpoint(state, pipeline));
+        let beginning = Beginning {
+            engine: Engine::new(pipeline, self.starting(checkpoint)),
+            files: OpenFiles::new(files_of(pipeline)),
+            status,
+            past: Past::default(),
+            lost: HashMap::new(),
+        };
+        self.spawn(pipeline, beginning, orders, incarnation, tasks);
+        port
     }
 
-    fn engine(&self, pipeline: &Pipeline) -> Engine {
-        let start = Start {
-            pod: self.pod,
-            checkpoint: self.state.as_ref().and_then(|state| checkpoint(state, pipeline)),
+    /// Starts a pipeline in the place of one that has ended.
+    pub(super) fn succeed(
+        &self,
+        pipeline: &Pipeline,
+        (outcome, remains): (&Outcome, Remains),
+        orders: watch::Receiver<Orders>,
+        incarnation: Incarnation,
+        tasks: &mut JoinSet<Ended>,
+    ) {
+        let Remains {
+            engine,
+            mut files,
+            status,
+            mut past,
+            lost,
+            is_handed_over: _,
+        } = remains;
+        files.follow(files_of(pipeline));
+        let engine = Engine::after(engine, self.clock.now(), pipeline, &self.starting(None));
+        let mut counted = engine.status();
+        for sink in &mut counted.sinks {
+            sink.lost = lost.get(&sink.name).copied().unwrap_or_default();
+        }
+        past.leave(&outcome.status, Some(&counted));
+        let beginning = Beginning {
+            engine,
+            files,
+            status,
+            past,
+            lost,
+        };
+        self.spawn(pipeline, beginning, orders, incarnation, tasks);
+    }
+
+    fn starting(&self, checkpoint: Option<Checkpoint>) -> Start<'_> {
+        Start {
+            pod: &self.pod,
+            checkpoint,
             persistent: self.state.is_some(),
             once: self.once,
             seed: fastrand::u64(..),
+        }
+    }
+
+    fn spawn(
+        &self,
+        pipeline: &Pipeline,
+        beginning: Beginning,
+        orders: watch::Receiver<Orders>,
+        incarnation: Incarnation,
+        tasks: &mut JoinSet<Ended>,
+    ) {
+        let Beginning {
+            engine,
+            files,
+            status,
+            past,
+            lost,
+        } = beginning;
+        let (questions, replies) = self.containers(pipeline, &engine, incarnation, tasks);
+        let (mut sinks, verdicts) = self.sinks(pipeline, incarnation, tasks);
+        for sink in &mut sinks {
+            sink.lost = lost.get(&sink.name).copied().unwrap_or_default();
+        }
+        let driver = Driver {
+            name: pipeline.name.clone(),
+            engine,
+            clock: self.clock,
+            files,
+            questions,
+            replies,
+            sinks,
+            verdicts,
+            dead_letter_bytes_max: pipeline.dead_letter_bytes_max,
+            state: self.state.clone(),
+            orders,
+            status,
+            past,
+            said: Said::default(),
         };
-        Engine::new(pipeline, start)
+        let name = pipeline.name.clone();
+        tasks.spawn(async move {
+            let (outcome, remains) = driver.run().await;
+            Ended::Pipeline {
+                name,
+                outcome: Box::new(outcome),
+                remains: Box::new(remains),
+            }
+        });
     }
 
     fn containers(
         &self,
         pipeline: &Pipeline,
         engine: &Engine,
+        incarnation: Incarnation,
         tasks: &mut JoinSet<Ended>,
     ) -> (HashMap<StreamId, mpsc::Sender<Question>>, mpsc::Receiver<Reply>) {
         let (replies, received) = mpsc::channel(1);
@@ -100,13 +178,21 @@ impl Wiring<'_> {
             let name = format!("{}/containerOutput", pipeline.name);
             tasks.spawn(async move {
                 task.await;
-                Ended::Helper(name)
+                Ended::Helper {
+                    name,
+                    of: Some(incarnation),
+                }
             });
         }
         (questions, received)
     }
 
-    fn sinks(&self, pipeline: &Pipeline, tasks: &mut JoinSet<Ended>) -> (Vec<SinkPort>, SelectAll<Verdicts>) {
+    fn sinks(
+        &self,
+        pipeline: &Pipeline,
+        incarnation: Incarnation,
+        tasks: &mut JoinSet<Ended>,
+    ) -> (Vec<SinkPort>, SelectAll<Verdicts>) {
         let mut ports = Vec::new();
         let mut verdicts = SelectAll::new();
         for (number, sink) in pipeline.sinks.iter().enumerate() {
@@ -129,7 +215,10 @@ impl Wiring<'_> {
             let name = format!("{}/{}", pipeline.name, sink.name);
             tasks.spawn(async move {
                 sink::run(transport, encoder, queue, verdict).await;
-                Ended::Helper(name)
+                Ended::Helper {
+                    name,
+                    of: Some(incarnation),
+                }
             });
         }
         (ports, verdicts)

@@ -1,15 +1,15 @@
 //! Shows a person at a terminal what the pipelines do. Without a terminal there is nothing of it.
 
 use super::Ended;
-use crate::admin::{self, StatusPorts};
-use crate::config::{Config, SinkKind};
 use crate::display::{self, View};
 use crate::driver::Outcome;
 use crate::engine::status::PipelineStatus;
 use crate::io::clock::Clock;
 use crate::io::terminal;
+use crate::roster::{self, Roster};
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Between two drawings.
@@ -21,28 +21,26 @@ pub(super) struct Screen {
 }
 
 /// Starts to draw, if there is a terminal; not over records that are printed on the same one.
-pub(super) fn start(config: &Config, ports: &StatusPorts, tasks: &mut JoinSet<Ended>) -> Option<Screen> {
+pub(super) fn start(roster: &watch::Sender<Roster>, tasks: &mut JoinSet<Ended>) -> Option<Screen> {
     if !std::io::stderr().is_terminal() {
         return None;
     }
     let clock = Clock::start();
-    let mut sinks = config.pipelines.iter().flat_map(|pipeline| &pipeline.sinks);
-    let prints = sinks.any(|sink| matches!(sink.kind, SinkKind::Stdout)) && std::io::stdout().is_terminal();
-    if !prints {
-        let ports = ports.clone();
-        tasks.spawn(async move {
-            draw(ports, clock).await;
-            Ended::Helper("screen".to_owned())
-        });
-    }
+    let roster = roster.subscribe();
+    tasks.spawn(async move {
+        draw(roster, clock).await;
+        Ended::helper("screen")
+    });
     Some(Screen { clock })
 }
 
-async fn draw(ports: StatusPorts, clock: Clock) {
+async fn draw(roster: watch::Receiver<Roster>, clock: Clock) {
+    let is_shared = std::io::stdout().is_terminal();
     let (mut before, mut then) = (Vec::new(), clock.now());
     loop {
-        let (now, at) = (admin::collect(&ports).await, clock.now());
-        if !now.is_empty() {
+        let (now, at) = (roster::ask(&roster).await.pipelines, clock.now());
+        let is_printed_on = is_shared && roster.borrow().prints;
+        if !now.is_empty() && !is_printed_on {
             show(&before, &now, at.saturating_sub(then).as_secs_f64());
         }
         (before, then) = (now, at);

@@ -176,7 +176,7 @@ fn place(document: &Document<'_>, mistake: Mistake) -> (Position, String) {
     (place, problem)
 }
 
-fn compiled(config: AgentConfig, layout: &Layout<'_>, mistakes: &mut Vec<Mistake>) -> Option<Pipeline> {
+fn compiled(written: AgentConfig, layout: &Layout<'_>, mistakes: &mut Vec<Mistake>) -> Option<Pipeline> {
     let AgentConfig {
         version,
         name,
@@ -186,7 +186,7 @@ fn compiled(config: AgentConfig, layout: &Layout<'_>, mistakes: &mut Vec<Mistake
         sinks,
         drain_ms,
         limits,
-    } = config;
+    } = written.clone();
     let found_before = mistakes.len();
     if version != agent_config::VERSION {
         mistakes.push(invalid(
@@ -246,6 +246,7 @@ fn compiled(config: AgentConfig, layout: &Layout<'_>, mistakes: &mut Vec<Mistake
         name,
         resource,
         generation,
+        written: Some(Arc::new(written)),
         sources,
         steps,
         sinks,

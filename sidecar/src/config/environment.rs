@@ -51,6 +51,7 @@ pub fn from_environment(environment: &Environment) -> Result<Config, Mistakes> {
         name: "environment".to_owned(),
         resource: None,
         generation: 0,
+        written: None,
         sources: vec![source],
         steps: Steps::default(),
         sinks: vec![sink],

@@ -9,11 +9,14 @@ pub use self::identity::{Fingerprint, Identity, Trail};
 
 use super::framer::{Encoding, FramePosition, StreamPositions};
 use super::summary::Counts;
+use crate::config::Pipeline;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The form that this build writes and reads.
 pub const VERSION: u32 = 1;
+/// More sources, and more sinks, that a pipeline does not have any more are not remembered.
+const ABSENT_MAX: usize = 16;
 
 /// Positions of every source of one resource, all acknowledged by every sink.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,6 +126,20 @@ impl Checkpoint {
         }
     }
 
+    /// What it knows of sources and sinks that the pipeline does not have: kept, should they come back.
+    #[must_use]
+    pub fn absent_from(mut self, pipeline: &Pipeline) -> Self {
+        let has_source = |name: &String| pipeline.sources.iter().any(|source| source.name == *name);
+        self.files.retain(|name, _| !has_source(name));
+        self.containers.retain(|name, _| !has_source(name));
+        let has_sink = |name: &String| pipeline.sinks.iter().any(|sink| sink.name == *name);
+        self.summaries.retain(|name, _| !has_sink(name));
+        shorten(&mut self.files);
+        shorten(&mut self.containers);
+        shorten(&mut self.summaries);
+        self
+    }
+
     /// Reads the document of `resource`.
     pub fn parse(text: &[u8], resource: &str) -> Result<Self, Error> {
         #[derive(Deserialize)]
@@ -146,6 +163,12 @@ impl Checkpoint {
     /// Never: maps with text keys and plain values always serialise.
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("maps with text keys and plain values always serialise")
+    }
+}
+
+fn shorten<T>(absent: &mut BTreeMap<String, T>) {
+    while absent.len() > ABSENT_MAX {
+        absent.pop_last();
     }
 }
 

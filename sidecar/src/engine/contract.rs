@@ -57,8 +57,11 @@ pub enum Input<'a> {
     },
     /// The checkpoint could not be written.
     SaveFailed,
-    /// Send what is left, then finish. [`Drain::WhatIsThere`] may follow [`Drain::UntilEnd`].
+    /// Send what is left, then finish. [`Drain::WhatIsThere`] may follow [`Drain::UntilEnd`], and both may follow
+    /// [`Input::HandOver`].
     Drain(Drain),
+    /// Read no more, so that another engine can go on from here.
+    HandOver,
 }
 
 impl Input<'_> {
@@ -110,6 +113,9 @@ pub enum Output {
     Report(Report),
     /// Nothing follows. `drained`: everything was sent; otherwise the drain time is over.
     Finished { drained: bool },
+    /// Nothing follows: the answer to [`Input::HandOver`], see [`Engine::after`](super::Engine::after).
+    /// `drained`: every sink has settled what was read; otherwise the successor reads the rest again.
+    HandedOver { drained: bool },
 }
 
 /// A container's output that the shell provides.

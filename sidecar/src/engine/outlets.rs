@@ -6,11 +6,10 @@ use super::framer::FramePosition;
 use super::resume::LineKey;
 use super::summary::{Counts, Summary};
 use crate::pipeline::alert::Alert;
-use crate::pipeline::{Origin, Outcome, Run};
+use crate::pipeline::{Origin, Outcome, Run, Steps};
 use crate::record::{Fields, Labels, Record};
 use crate::sink::encode::Common;
 use std::collections::VecDeque;
-use std::time::Duration;
 
 /// A file or a container's output within one pipeline.
 pub type StreamId = u64;
@@ -89,9 +88,9 @@ impl Outlets {
         }
     }
 
-    /// Sink number `sink` gets counts instead of records, which go on from those of the last run.
-    pub fn summarise_sink(&mut self, sink: usize, interval: Duration, known: Counts) {
-        self.summaries[sink] = Some(Summary::new(interval, known));
+    /// Sink number `sink` gets counts instead of records.
+    pub fn summarise_sink(&mut self, sink: usize, summary: Summary) {
+        self.summaries[sink] = Some(summary);
     }
 
     /// Sequence number of the newest record.
@@ -148,11 +147,26 @@ impl Outlets {
     }
 
     fn take(&mut self, source: usize, bytes: u64) {
+        let taken = self.taken_mut(source);
+        taken.records += 1;
+        taken.bytes += bytes;
+    }
+
+    fn taken_mut(&mut self, source: usize) -> &mut Taken {
         if self.taken.len() <= source {
             self.taken.resize(source + 1, Taken::default());
         }
-        self.taken[source].records += 1;
-        self.taken[source].bytes += bytes;
+        &mut self.taken[source]
+    }
+
+    /// Goes on counting records from here. Only before the first one.
+    pub fn count_on(&mut self, newest: u64) {
+        self.newest = newest;
+    }
+
+    /// Goes on counting what comes from this source from here.
+    pub fn count_on_from(&mut self, source: usize, taken: Taken) {
+        *self.taken_mut(source) = taken;
     }
 
     /// What came from the source of this number so far.
@@ -238,6 +252,16 @@ impl Outlets {
     /// The next alert for our standard error, one line of JSON.
     pub fn next_alert(&mut self) -> Option<Vec<u8>> {
         self.alerts.pop_front()
+    }
+
+    /// The steps with what they remember; from then on there are none.
+    pub fn take_steps(&mut self) -> Run {
+        std::mem::replace(&mut self.steps, Run::new(&Steps::default(), 0))
+    }
+
+    /// What is counted for the summaries of a sink; from then on nothing is.
+    pub fn take_summary(&mut self, sink: usize) -> Option<Summary> {
+        self.summaries.get_mut(sink)?.take()
     }
 
     /// What the steps did so far.

@@ -10,6 +10,7 @@ use super::report::Report;
 use super::tail::{Entry, Tail, TailSettings};
 use crate::config::{Files, Source, SourceKind};
 use logship_crd::agent_config::Framing;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Files of a directory.
@@ -19,6 +20,8 @@ pub struct FileSource {
     pub number: usize,
     /// Unique in its pipeline.
     pub name: String,
+    /// Where they lie.
+    pub directory: PathBuf,
     /// Its files.
     pub tail: Tail,
 }
@@ -47,6 +50,25 @@ pub struct Reading {
     pub goes_on: bool,
 }
 
+impl Reading {
+    /// How these files are followed.
+    pub fn of_files(self, files: &Files, context: Context) -> TailSettings {
+        TailSettings {
+            scan_interval: files.scan_interval,
+            start_at: files.start_at,
+            context,
+            framer: Arc::new(FramerSettings {
+                framing: files.framing,
+                multiline: files.multiline.clone(),
+                record_bytes_max: self.record_bytes_max,
+            }),
+            open_files_max: self.open_files_max,
+            // The files of a node outlive us, those of a pod may not.
+            keep_open_records: self.goes_on && files.framing != Framing::Lines,
+        }
+    }
+}
+
 /// Every source of a pipeline.
 #[derive(Debug, Default)]
 pub struct Sources {
@@ -61,63 +83,32 @@ pub struct Sources {
 
 impl Sources {
     /// One more, which goes on where the checkpoint says.
-    pub fn add(
-        &mut self,
-        source: &Source,
-        reading: Reading,
-        context: Context,
-        checkpoint: Option<&Checkpoint>,
-    ) {
+    pub fn add(&mut self, source: &Source, reading: Reading, context: Context, known: &Checkpoint) {
         match &source.kind {
-            SourceKind::Files(files) => self.add_files(&source.name, files, reading, context, checkpoint),
+            SourceKind::Files(files) => {
+                let known = known.files.get(&source.name).cloned();
+                let number = context.source;
+                let tail = Tail::new(self.files.len(), reading.of_files(files, context), known);
+                self.add_files(number, &source.name, files, tail);
+            }
             SourceKind::ContainerOutput { containers } => {
-                self.add_output(&source.name, containers, &context, checkpoint);
+                self.add_output(&source.name, containers, &context, known);
             }
         }
     }
 
-    fn add_files(
-        &mut self,
-        name: &str,
-        files: &Files,
-        reading: Reading,
-        context: Context,
-        checkpoint: Option<&Checkpoint>,
-    ) {
-        let known = checkpoint.and_then(|checkpoint| checkpoint.files.get(name));
-        let number = context.source;
-        let settings = TailSettings {
-            scan_interval: files.scan_interval,
-            start_at: files.start_at,
-            context,
-            framer: Arc::new(FramerSettings {
-                framing: files.framing,
-                multiline: files.multiline.clone(),
-                record_bytes_max: reading.record_bytes_max,
-            }),
-            open_files_max: reading.open_files_max,
-            // The files of a node outlive us, those of a pod may not.
-            keep_open_records: reading.goes_on && files.framing != Framing::Lines,
-        };
-        let tail = Tail::new(self.files.len(), settings, known.cloned());
+    /// One more, with what is known of its files.
+    pub fn add_files(&mut self, number: usize, name: &str, files: &Files, tail: Tail) {
         self.files.push(FileSource {
             number,
             name: name.to_owned(),
+            directory: files.directory.clone(),
             tail,
         });
     }
 
-    fn add_output(
-        &mut self,
-        name: &str,
-        containers: &[String],
-        context: &Context,
-        checkpoint: Option<&Checkpoint>,
-    ) {
-        let known = checkpoint
-            .and_then(|checkpoint| checkpoint.containers.get(name))
-            .cloned()
-            .unwrap_or_default();
+    fn add_output(&mut self, name: &str, containers: &[String], context: &Context, known: &Checkpoint) {
+        let known = known.containers.get(name).cloned().unwrap_or_default();
         let chosen = containers.iter().cloned().map(Some);
         let default = containers.is_empty().then_some(None);
         for container in chosen.chain(default) {
@@ -132,6 +123,35 @@ impl Sources {
                 follow,
             });
         }
+    }
+
+    /// None, but numbered as the next ones of `before`, whose numbers may still be in use.
+    pub fn after(before: &Self) -> Self {
+        Self {
+            next_id: before.next_id,
+            ..Self::default()
+        }
+    }
+
+    /// Takes out the files source of this name that follows this directory.
+    pub fn take_files(&mut self, name: &str, directory: &Path) -> Option<Tail> {
+        let is_it = |source: &FileSource| source.name == name && source.directory == directory;
+        let index = self.files.iter().position(is_it)?;
+        Some(self.files.swap_remove(index).tail)
+    }
+
+    /// Whether the files source of this name follows another directory.
+    pub fn follows_elsewhere(&self, name: &str, directory: &Path) -> bool {
+        let is_it = |source: &FileSource| source.name == name && source.directory != directory;
+        self.files.iter().any(is_it)
+    }
+
+    /// The number that the source of this name has among all.
+    pub fn number_of(&self, name: &str) -> Option<usize> {
+        let files = self.files.iter().map(|source| (&source.name, source.number));
+        let streams = self.streams.iter().map(|source| (&source.name, source.number));
+        let mut all = files.chain(streams);
+        all.find_map(|(found, number)| (found == name).then_some(number))
     }
 
     /// The container outputs that the shell has to provide.

@@ -77,7 +77,7 @@ pub struct ContainerStatus {
 }
 
 /// A sink.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SinkStatus {
     /// Name of the sink.

@@ -102,6 +102,12 @@ impl Summary {
         }
     }
 
+    /// Goes on with another interval, from the next line on.
+    #[must_use]
+    pub fn every(self, interval: Duration) -> Self {
+        Self { interval, ..self }
+    }
+
     /// Counts a record.
     pub fn count(&mut self, now: Tick, record: &Record<'_>) {
         self.due.get_or_insert(now + self.interval);

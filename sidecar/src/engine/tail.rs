@@ -12,9 +12,11 @@ mod followed;
 mod listing;
 mod memory;
 mod siblings;
+mod succession;
 mod trails;
 
 pub use self::siblings::rotated;
+pub use self::succession::Succession;
 
 use self::arrivals::Arrival;
 use self::file::{File, Shown, Stage};

@@ -1,4 +1,4 @@
-//! The signals that ask us to stop.
+//! The signals that ask us to stop, and to look at our configuration again.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -7,6 +7,23 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub struct Stop {
     terminate: Signal,
     interrupt: Signal,
+}
+
+/// SIGHUP.
+#[derive(Debug)]
+pub struct Hangup(Signal);
+
+impl Hangup {
+    /// Takes the signal over from its default, which is to die.
+    pub fn new() -> std::io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
+
+    /// Waits for the next one.
+    pub async fn came(&mut self) {
+        // There is always a next one: the sender lives as long as the process.
+        self.0.recv().await;
+    }
 }
 
 impl Stop {

@@ -46,6 +46,12 @@ impl OpenFiles {
         }
     }
 
+    /// From now on these are the sources. What is open stays open.
+    pub fn follow(&mut self, sources: Vec<Files>) {
+        let Self { files, .. } = std::mem::replace(self, Self::new(sources));
+        self.files = files;
+    }
+
     /// Lists a source's directory. The watch is set first, so that no change falls between the two.
     pub fn list(&mut self, now: Tick, source: usize, wanted: &[u64], engine: &mut Engine) {
         let files = &self.sources[source];

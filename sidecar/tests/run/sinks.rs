@@ -65,7 +65,7 @@ impl Shipper {
     fn status(&self) -> Value {
         let answer = ask_admin(self.port, "/status");
         let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        serde_json::from_str::<Value>(body).unwrap()[0].clone()
+        serde_json::from_str::<Value>(body).unwrap()["pipelines"][0].clone()
     }
 
     /// Waits until the sink says that it fails for this reason.

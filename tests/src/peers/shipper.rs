@@ -96,7 +96,7 @@ impl Shipper {
     pub async fn sink(&self) -> Result<Value> {
         let status = get(&format!("http://127.0.0.1:{}/status", self.port)).await?;
         let status: Value = serde_json::from_str(&status)?;
-        Ok(status[0]["sinks"][0].clone())
+        Ok(status["pipelines"][0]["sinks"][0].clone())
     }
 
     /// Waits until so many records are delivered or refused.

@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 /// An open file whose contents are compared.
 #[derive(Debug)]
 pub(super) struct Arrival {
-    claims: VecDeque<Claim>,
+    pub(super) claims: VecDeque<Claim>,
     /// It was seen before; were its contents replaced, that is worth a word.
     is_known: bool,
 }

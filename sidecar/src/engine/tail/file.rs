@@ -176,13 +176,42 @@ impl File {
         self.mark_trails.clear();
         self.skip_nul = skip_nul;
         self.stage = Stage::Hungry;
+        self.relabel(of_source, outlets);
+        // Settled as soon as the records that another file has handed out before are.
+        self.mark(&[], outlets);
+    }
+
+    /// Goes on under another context, with what is open in it.
+    pub(super) fn relabel(&mut self, of_source: &Context, outlets: &Outlets) {
         let labels = Labels {
             file: Some(self.name.clone()),
             ..of_source.labels.clone()
         };
         self.context = outlets.context(of_source.source, labels);
-        // Settled as soon as the records that another file has handed out before are.
-        self.mark(&[], outlets);
+    }
+
+    /// Goes back to behind the last record that is settled, to read on under other settings.
+    pub(super) fn rewind(
+        &mut self,
+        of_source: &Context,
+        framer: &Arc<FramerSettings>,
+        outlets: &mut Outlets,
+    ) {
+        self.framer_settings = framer.clone();
+        if !self.is_read() {
+            return;
+        }
+        let was_truncated = self.opened_at.is_none();
+        let begin = Begin {
+            at: self.settled,
+            settled: self.settled,
+            fingerprint: self.fingerprint,
+            trail: self.settled_trail,
+            skip_nul: self.skip_nul || (was_truncated && self.settled.offset == 0),
+        };
+        (self.heir_of, self.lent_to) = (None, None);
+        self.start(self.size, begin, of_source, outlets);
+        self.opened_at = self.opened_at.filter(|_| !was_truncated);
     }
 
     /// Whether nothing was read of it since it was opened.

@@ -126,7 +126,7 @@ impl Tail {
     /// When a file that is not followed is opened; none: it is left alone.
     fn turn(&mut self, now: Tick, entry: &Entry, kin: Rotated) -> Option<Turn> {
         if let Some(known) = self.memory.get(entry.identity) {
-            let is_unchanged = known.is_unchanged(entry);
+            let is_unchanged = known.is_unchanged(entry) || (known.is_unwanted && !entry.matches);
             self.memory.is_named(entry.identity, kin);
             return (!is_unchanged).then_some(Turn::Known);
         }

@@ -31,6 +31,8 @@ pub(super) struct Known {
     pub is_present: bool,
     /// Its being gone was said, or is no loss.
     pub is_excused: bool,
+    /// The pattern that it matched is another now, so it is left alone.
+    pub is_unwanted: bool,
     trails: Trails,
     /// Size and time of the contents that were read; none: not looked at since the start.
     seen: Option<(u64, i128)>,
@@ -113,6 +115,7 @@ impl Memory {
                 kin: Rotated::current(&position.name),
                 is_present: false,
                 is_excused: position.finished,
+                is_unwanted: false,
                 trails,
                 seen: None,
                 since: Tick::ZERO,
@@ -161,6 +164,7 @@ impl Memory {
             kin: file.kin.clone(),
             is_present: file.away_since.is_none(),
             is_excused: true,
+            is_unwanted: false,
             trails: file.trails.clone(),
             seen: Some((file.size, file.modified_ns)),
             since: now,
@@ -227,6 +231,21 @@ impl Memory {
     pub(super) fn set_aside_entry(&mut self, entry: &Entry) {
         let seen = (Aside::Ignored, entry.name.clone(), entry.size, entry.modified_ns);
         self.aside.insert(entry.identity, seen);
+    }
+
+    /// The pattern of the source is another from now on. Whom it is about is judged anew.
+    pub(super) fn is_about(&mut self, is_wanted: impl Fn(&str) -> bool) {
+        self.aside.clear();
+        for known in self.known.values_mut() {
+            known.is_unwanted = !is_wanted(&known.position.name);
+        }
+    }
+
+    /// What was handed out and not settled of contents that were replaced is read again, should a copy be found.
+    pub(super) fn rewind(&mut self) {
+        for ghost in &mut self.ghosts {
+            ghost.at = ghost.settled;
+        }
     }
 
     /// Why a file is left alone, and whether it has changed since.

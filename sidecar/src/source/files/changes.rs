@@ -5,19 +5,16 @@
 //!
 //! Where the kernel refuses watches (their number is limited per user), the scans alone notice changes; that is said once.
 
-use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask};
+use crate::io::notices::Notices;
+use inotify::{EventMask, WatchDescriptor, WatchMask};
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
 /// The kernel's queue is left alone for this time after a change.
 const REST: Duration = Duration::from_millis(150);
-const EVENT_BYTES: usize = 16 << 10;
 
 /// A change in a directory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,29 +28,24 @@ pub enum Change {
 /// The watches of one pipeline.
 #[derive(Debug)]
 pub(super) struct Changes {
-    inotify: Option<Inotify>,
+    notices: Option<Notices>,
     /// The sources of each watch: those of one directory share it.
     watches: HashMap<WatchDescriptor, BTreeSet<usize>>,
     /// Until when the queue is left alone.
     rest_until: Option<Instant>,
-    /// While we wait and do not rest; then nothing may wake us.
-    waiting: Option<AsyncFd<OwnedFd>>,
-    buffer: Vec<u8>,
 }
 
 impl Changes {
     /// No watches yet; `wanted` says whether there will be any.
     pub(super) fn new(wanted: bool) -> Self {
         let mut changes = Self {
-            inotify: None,
+            notices: None,
             watches: HashMap::new(),
             rest_until: None,
-            waiting: None,
-            buffer: Vec::new(),
         };
         if wanted {
-            match Inotify::init() {
-                Ok(inotify) => changes.inotify = Some(inotify),
+            match Notices::new() {
+                Ok(notices) => changes.notices = Some(notices),
                 Err(error) => changes.give_up(&error),
             }
         }
@@ -62,8 +54,8 @@ impl Changes {
 
     /// Watches the directory of a source.
     pub(super) fn watch(&mut self, directory: &Path, source: usize) -> io::Result<()> {
-        if let Some(inotify) = &self.inotify {
-            let descriptor = inotify.watches().add(directory, watch_mask())?;
+        if let Some(notices) = &self.notices {
+            let descriptor = notices.watch(directory, watch_mask())?;
             self.watches.entry(descriptor).or_default().insert(source);
         }
         Ok(())
@@ -72,7 +64,7 @@ impl Changes {
     /// Goes on without watches.
     pub(super) fn give_up(&mut self, error: &io::Error) {
         tracing::warn!(%error, "the kernel refuses file watches, changes are noticed at the scans only");
-        self.inotify = None;
+        self.notices = None;
     }
 
     /// Waits for changes.
@@ -84,55 +76,32 @@ impl Changes {
             }
             let taken = self.take();
             if !taken.is_empty() {
-                self.waiting = None;
+                if let Some(notices) = &mut self.notices {
+                    notices.rest();
+                }
                 self.rest_until = Instant::now().checked_add(REST);
                 return taken;
             }
-            if let Err(error) = self.wait().await {
+            let Some(notices) = &mut self.notices else {
+                return std::future::pending().await;
+            };
+            if let Err(error) = notices.wait().await {
                 self.give_up(&error);
             }
         }
     }
 
-    /// Waits until something is in the queue; for ever without one.
-    async fn wait(&mut self) -> io::Result<()> {
-        let Some(inotify) = &self.inotify else {
-            return std::future::pending().await;
-        };
-        if self.waiting.is_none() {
-            let queue = inotify.as_fd().try_clone_to_owned()?;
-            #[expect(
-                deprecated,
-                reason = "an owned descriptor keeps its number; the successor is unsafe to call"
-            )]
-            let waiting = AsyncFd::with_interest(queue, Interest::READABLE)?;
-            self.waiting = Some(waiting);
-        }
-        if let Some(waiting) = &self.waiting {
-            waiting.readable().await?.clear_ready();
-        }
-        Ok(())
-    }
-
     /// Takes what is in the queue.
     fn take(&mut self) -> Vec<Change> {
         let mut taken = BTreeSet::new();
-        self.buffer.resize(EVENT_BYTES, 0);
-        while let Some(inotify) = &mut self.inotify {
-            let events = match inotify.read_events(&mut self.buffer) {
-                Ok(events) => events,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => {
-                    self.give_up(&error);
-                    break;
-                }
-            };
-            for event in events {
+        let Self { notices, watches, .. } = self;
+        let emptied = notices.as_mut().map(|notices| {
+            notices.take(|event| {
                 // After an overflow nobody knows what changed.
                 if event.mask.contains(EventMask::Q_OVERFLOW) {
                     taken.insert(Change::Names(None));
                 }
-                let sources = self.watches.get(&event.wd).into_iter().flatten();
+                let sources = watches.get(&event.wd).into_iter().flatten();
                 let name = event.name.and_then(|name| name.to_str());
                 taken.extend(sources.map(|source| match name {
                     Some(name) if event.mask == EventMask::MODIFY => {
@@ -141,9 +110,12 @@ impl Changes {
                     _ => Change::Names(Some(*source)),
                 }));
                 if event.mask.contains(EventMask::IGNORED) {
-                    self.watches.remove(&event.wd);
+                    watches.remove(&event.wd);
                 }
-            }
+            })
+        });
+        if let Some(Err(error)) = emptied {
+            self.give_up(&error);
         }
         taken.into_iter().collect()
     }

@@ -1,0 +1,123 @@
+//! What runs at the moment, for those who ask: the administration and the screen. The pipelines may change while they do.
+//!
+//! Guarantees: no counter goes down because a pipeline was changed or removed while it was asked; what was counted by those that are no
+//! more is told beside the others.
+
+use crate::config::revision::Rejection;
+use crate::engine::status::PipelineStatus;
+use crate::metrics::past::Past;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// More exchanges of the pipelines in a row than this while they are asked are none.
+const ROUNDS_MAX: usize = 8;
+
+/// What a pipeline is asked: its status, and what was counted before under names that it does not have any more.
+pub type Question = oneshot::Sender<(PipelineStatus, Past)>;
+
+/// What runs.
+#[derive(Debug, Clone, Default)]
+pub struct Roster {
+    /// Where each pipeline takes questions.
+    pub pipelines: Vec<mpsc::Sender<Question>>,
+    /// What pipelines have counted that are no more.
+    pub past: Past,
+    /// What became of changed documents.
+    pub reloads: Reloads,
+    /// A pipeline prints on our standard output.
+    pub prints: bool,
+}
+
+/// What became of changed documents.
+#[derive(Debug, Clone, Default)]
+pub struct Reloads {
+    /// Changes that were taken, in whole or in part.
+    pub applied: u64,
+    /// Changes with something that was not taken.
+    pub rejected: u64,
+    /// What is not taken at the moment.
+    pub rejections: Vec<Rejection>,
+}
+
+/// What was told at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// Of the pipelines that run.
+    pub pipelines: Vec<PipelineStatus>,
+    /// Of all that is no more.
+    pub past: Past,
+    /// See [`Roster::reloads`].
+    pub reloads: Reloads,
+}
+
+/// [`Told`] as `/status` shows it.
+#[derive(Debug, Serialize)]
+pub struct Status<'a> {
+    configuration: Configuration<'a>,
+    pipelines: &'a [PipelineStatus],
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Configuration<'a> {
+    /// By resource.
+    applied_generations: BTreeMap<&'a str, i64>,
+    /// What is not taken of the documents that are there.
+    rejected: &'a [Rejection],
+}
+
+impl Told {
+    /// As `/status` shows it.
+    pub fn status(&self) -> Status<'_> {
+        let applied = self.pipelines.iter();
+        let applied = applied.map(|pipeline| (pipeline.name.as_str(), pipeline.generation));
+        Status {
+            configuration: Configuration {
+                applied_generations: applied.collect(),
+                rejected: &self.reloads.rejections,
+            },
+            pipelines: &self.pipelines,
+        }
+    }
+}
+
+/// Asks all that run.
+pub async fn ask(roster: &watch::Receiver<Roster>) -> Told {
+    let mut told = Told::default();
+    for _ in 0..ROUNDS_MAX {
+        let (now, is_whole) = ask_once(roster).await;
+        told = now;
+        if is_whole {
+            break;
+        }
+    }
+    told
+}
+
+/// Whether all that run have answered: otherwise one of them has gone meanwhile, and the roster says what it left.
+async fn ask_once(roster: &watch::Receiver<Roster>) -> (Told, bool) {
+    let Roster {
+        pipelines,
+        past,
+        reloads,
+        prints: _,
+    } = roster.borrow().clone();
+    let mut told = Told {
+        pipelines: Vec::with_capacity(pipelines.len()),
+        past,
+        reloads,
+    };
+    for pipeline in &pipelines {
+        let (ask, answer) = oneshot::channel();
+        if pipeline.send(ask).await.is_err() {
+            return (told, false);
+        }
+        let Ok((status, past)) = answer.await else {
+            return (told, false);
+        };
+        told.pipelines.push(status);
+        told.past.merge(&past);
+    }
+    (told, true)
+}
