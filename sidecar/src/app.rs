@@ -24,6 +24,7 @@ use crate::io::fs::{StateDirectory, StateError};
 use crate::io::signal::{Hangup, Stop};
 use crate::source::container_output::{PodApi, wait_for_others};
 use logship_crd::names::TOKEN_PATH;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -234,7 +235,9 @@ fn listen(
     environment: config::Environment,
     tasks: &mut JoinSet<Ended>,
 ) -> Result<Written, Error> {
-    let hangup = Hangup::new().map_err(Error::Signals)?;
+    // At a terminal it says that nobody is there any more.
+    let is_told = !std::io::stderr().is_terminal();
+    let hangup = is_told.then(Hangup::new).transpose().map_err(Error::Signals)?;
     let (told, found) = mpsc::channel(1);
     let (watched, known) = (place.clone(), documents.clone());
     tasks.spawn(async move {

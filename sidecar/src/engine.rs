@@ -264,7 +264,7 @@ impl Engine {
         let save = (self.unsaved == Some(true)).then_some(self.next_save);
         let summaries = self.outlets.deadline();
         let sources = match self.hand_over {
-            Some(hand_over) => hand_over.deadline(),
+            Some(hand_over) => Some(hand_over.deadline()),
             None => self.sources.deadline(),
         };
         lanes

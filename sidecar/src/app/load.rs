@@ -10,6 +10,7 @@ use crate::config::{self, Config, Environment, Mistakes, from_document, from_doc
 use crate::io::signal::Stop;
 use crate::source::container_output::{PodApi, wait_for_others};
 use logship_crd::names::{STATE_PATH, TOKEN_PATH};
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -70,28 +71,39 @@ impl Place {
         }
     }
 
-    /// The directories in which a change of the documents is seen: of the file also that of the one that it leads to.
-    pub(super) fn directories(&self) -> Vec<PathBuf> {
+    /// Where a change of the documents is seen: for a file also where the one is that it leads to.
+    pub(super) fn spots(&self) -> Vec<Spot> {
         match self {
             Self::File { path, .. } => {
                 let real = std::fs::canonicalize(path).ok();
                 let files = [Some(path), real.as_ref()].into_iter().flatten();
-                files.filter_map(|file| Some(parent(file))).collect()
+                let spot = |file: &PathBuf| Spot {
+                    directory: parent(file),
+                    file: file.file_name().map(OsStr::to_owned),
+                };
+                files.map(spot).collect()
             }
-            Self::Directory { path, .. } => vec![path.clone()],
+            Self::Directory { path, .. } => vec![Spot {
+                directory: path.clone(),
+                file: None,
+            }],
         }
     }
+}
 
-    /// Whether something of this name, in one of [`Place::directories`], may be about the documents. What the kubelet exchanges begins
-    /// with two dots.
+/// Where a change is seen.
+pub(super) struct Spot {
+    pub directory: PathBuf,
+    /// None: every document there.
+    file: Option<OsString>,
+}
+
+impl Spot {
+    /// Whether something of this name may be about the documents. What the kubelet exchanges begins with two dots.
     pub(super) fn is_about(&self, name: &str) -> bool {
-        let is_named = match self {
-            Self::File { path, .. } => {
-                let real = std::fs::canonicalize(path).ok();
-                let mut files = [Some(path), real.as_ref()].into_iter().flatten();
-                real.is_none() || files.any(|file| file.file_name().is_some_and(|file| file == name))
-            }
-            Self::Directory { .. } => is_document(name),
+        let is_named = match &self.file {
+            Some(file) => file == name,
+            None => is_document(name),
         };
         is_named || name.starts_with("..")
     }

@@ -99,9 +99,9 @@ impl Supervisor {
 
     /// Starts the first pipelines.
     pub(super) fn start(&mut self, pipelines: Vec<Pipeline>) {
-        pipelines
-            .into_iter()
-            .for_each(|pipeline| self.start_one(pipeline));
+        for pipeline in pipelines {
+            self.start_one(pipeline);
+        }
         self.publish();
     }
 
@@ -279,18 +279,7 @@ impl Supervisor {
         let wanted: Vec<&Pipeline> = self.running.iter().filter_map(Running::wanted).collect();
         for change in changes(&wanted, pipelines) {
             match change {
-                Change::Start(pipeline) => match self.find(&pipeline.name) {
-                    // It is just ending.
-                    Some(running) => running.wanted = Wanted::Other(Box::new(pipeline)),
-                    None => {
-                        tracing::info!(
-                            pipeline = pipeline.name,
-                            generation = pipeline.generation,
-                            "a new pipeline runs"
-                        );
-                        self.start_one(pipeline);
-                    }
-                },
+                Change::Start(pipeline) => self.start_when_free(pipeline),
                 Change::Replace(pipeline) => {
                     if let Some(running) = self.find(&pipeline.name) {
                         running.wanted = Wanted::Other(Box::new(pipeline));
@@ -312,6 +301,20 @@ impl Supervisor {
             }
         }
         self.publish();
+    }
+
+    /// Starts a pipeline, after the one that is just ending in its place.
+    fn start_when_free(&mut self, pipeline: Pipeline) {
+        if let Some(running) = self.find(&pipeline.name) {
+            running.wanted = Wanted::Other(Box::new(pipeline));
+            return;
+        }
+        tracing::info!(
+            pipeline = pipeline.name,
+            generation = pipeline.generation,
+            "a new pipeline runs"
+        );
+        self.start_one(pipeline);
     }
 
     fn find(&mut self, name: &str) -> Option<&mut Running> {

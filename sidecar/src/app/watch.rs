@@ -4,7 +4,7 @@
 //! Guarantees: documents are compared by their bytes, so that a touch is no change; the same contents are told once; at rest there is
 //! one look every few seconds, and a busy directory wakes us a few times a second.
 
-use super::load::Place;
+use super::load::{Place, Spot};
 use crate::config::revision::Documents;
 use crate::io::notices::Notices;
 use crate::io::signal::Hangup;
@@ -23,11 +23,17 @@ const SETTLING: Duration = Duration::from_millis(150);
 pub(super) type Found = Result<Documents, String>;
 
 /// Tells whatever is there and is not what was told last, beginning with what is not `known`. Ends when nobody listens.
-pub(super) async fn watch(place: Place, known: Documents, mut hangup: Hangup, told: mpsc::Sender<Found>) {
+pub(super) async fn watch(
+    place: Place,
+    known: Documents,
+    mut hangup: Option<Hangup>,
+    told: mpsc::Sender<Found>,
+) {
     let mut notices = Notices::new().inspect_err(refused).ok();
     let mut last: Found = Ok(known);
     loop {
-        let is_watched = notices.as_ref().is_some_and(|notices| watch_all(notices, &place));
+        let spots = place.spots();
+        let is_watched = notices.as_ref().is_some_and(|notices| watch_all(notices, &spots));
         let found = place
             .read()
             .map_err(|error| format!("{}: {error}", place.path().display()));
@@ -39,27 +45,28 @@ pub(super) async fn watch(place: Place, known: Documents, mut hangup: Hangup, to
         }
         let interval = if is_watched { LOOK_INTERVAL } else { BLIND_INTERVAL };
         tokio::select! {
-            () = noticed(&mut notices, &place) => tokio::time::sleep(SETTLING).await,
-            () = hangup.came() => {}
+            () = noticed(&mut notices, &spots) => tokio::time::sleep(SETTLING).await,
+            () = hung_up(&mut hangup) => {}
             () = tokio::time::sleep(interval) => {}
         }
     }
 }
 
 /// Sets every watch that is not set yet. Whether all are set.
-fn watch_all(notices: &Notices, place: &Place) -> bool {
+fn watch_all(notices: &Notices, spots: &[Spot]) -> bool {
     let mask = WatchMask::CLOSE_WRITE
         | WatchMask::CREATE
         | WatchMask::MOVE
         | WatchMask::DELETE
         | WatchMask::DELETE_SELF
         | WatchMask::MOVE_SELF;
-    let mut directories = place.directories().into_iter();
-    directories.all(|directory| notices.watch(&directory, mask).is_ok())
+    spots
+        .iter()
+        .all(|spot| notices.watch(&spot.directory, mask).is_ok())
 }
 
 /// Waits until something happened that may be about the documents.
-async fn noticed(notices: &mut Option<Notices>, place: &Place) {
+async fn noticed(notices: &mut Option<Notices>, spots: &[Spot]) {
     loop {
         let Some(queue) = notices else {
             return std::future::pending().await;
@@ -68,7 +75,7 @@ async fn noticed(notices: &mut Option<Notices>, place: &Place) {
         let taken = queue.wait().await.and_then(|()| {
             queue.take(|event| {
                 let name = event.name.and_then(|name| name.to_str());
-                is_ours |= name.is_none_or(|name| place.is_about(name));
+                is_ours |= name.is_none_or(|name| spots.iter().any(|spot| spot.is_about(name)));
             })
         });
         queue.rest();
@@ -81,6 +88,14 @@ async fn noticed(notices: &mut Option<Notices>, place: &Place) {
             // Somebody else is busy here.
             tokio::time::sleep(SETTLING).await;
         }
+    }
+}
+
+/// Never, where hanging up means the end.
+async fn hung_up(hangup: &mut Option<Hangup>) {
+    match hangup {
+        Some(hangup) => hangup.came().await,
+        None => std::future::pending().await,
     }
 }
 

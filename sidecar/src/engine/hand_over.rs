@@ -10,14 +10,13 @@ use super::batch::Lane;
 use super::checkpoint::Checkpoint;
 use super::contract::{Output, Start};
 use super::outlets::{Outlets, Taken};
-use super::sources::Sources;
+use super::sources::{FileSource, Sources};
 use super::summary::Summary;
-use super::tail::{Succession, Tail};
+use super::tail::Succession;
 use super::{Engine, Tick, labels};
 use crate::config::{Pipeline, Source, SourceKind};
 use crate::pipeline::Run;
 use logship_crd::agent_config::AgentConfig;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,8 +34,8 @@ pub(super) struct HandOver {
 
 impl HandOver {
     /// When something is to be decided although nothing was observed.
-    pub(super) fn deadline(&self) -> Option<Tick> {
-        Some(self.patient_until.unwrap_or(self.until).min(self.until))
+    pub(super) fn deadline(&self) -> Tick {
+        self.patient_until.unwrap_or(self.until).min(self.until)
     }
 }
 
@@ -96,11 +95,11 @@ impl Engine {
             let reading = engine.reading(pipeline);
             engine.outlets.count_on_from(number, before.taken(&source.name));
             match (&source.kind, before.take_files(source)) {
-                (SourceKind::Files(files), Some(tail)) => {
+                (SourceKind::Files(files), Some(FileSource { tail, pattern, .. })) => {
                     let succession = Succession {
                         source: engine.sources.files.len(),
                         settings: reading.of_files(files, context),
-                        pattern: &files.pattern,
+                        patterns: (&pattern, &files.pattern),
                         is_settled: before.is_settled,
                     };
                     let tail = tail.go_on(now, succession, &mut engine.outlets);
@@ -109,7 +108,7 @@ impl Engine {
                 _ => engine.sources.add(source, reading, context, &before.known),
             }
         }
-        engine.todo = before.todo;
+        // Nobody reads the files of sources that are gone.
         let left = before.sources.files.iter();
         let left = left.flat_map(|source| source.tail.open_ids());
         engine.todo.extend(left.map(|file| Output::Close { file }));
@@ -125,7 +124,6 @@ struct Predecessor {
     sources: Sources,
     outlets: Outlets,
     sink_names: Vec<String>,
-    todo: VecDeque<Output>,
     written: Option<Arc<AgentConfig>>,
     /// Every sink has settled everything that was read.
     is_settled: bool,
@@ -138,7 +136,6 @@ impl Predecessor {
             sources,
             outlets,
             sink_names,
-            todo,
             written,
             ..
         } = engine;
@@ -156,7 +153,6 @@ impl Predecessor {
             sources,
             outlets,
             sink_names,
-            todo,
             written,
         }
     }
@@ -193,7 +189,7 @@ impl Predecessor {
     }
 
     /// The files that this source goes on with.
-    fn take_files(&mut self, source: &Source) -> Option<Tail> {
+    fn take_files(&mut self, source: &Source) -> Option<FileSource> {
         match &source.kind {
             SourceKind::Files(files) => self.sources.take_files(&source.name, &files.directory),
             SourceKind::ContainerOutput { .. } => None,

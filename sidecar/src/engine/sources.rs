@@ -10,6 +10,7 @@ use super::report::Report;
 use super::tail::{Entry, Tail, TailSettings};
 use crate::config::{Files, Source, SourceKind};
 use logship_crd::agent_config::Framing;
+use regex::bytes::Regex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ pub struct FileSource {
     pub name: String,
     /// Where they lie.
     pub directory: PathBuf,
+    /// Which of them are wanted.
+    pub pattern: Regex,
     /// Its files.
     pub tail: Tail,
 }
@@ -103,6 +106,7 @@ impl Sources {
             number,
             name: name.to_owned(),
             directory: files.directory.clone(),
+            pattern: files.pattern.clone(),
             tail,
         });
     }
@@ -134,10 +138,10 @@ impl Sources {
     }
 
     /// Takes out the files source of this name that follows this directory.
-    pub fn take_files(&mut self, name: &str, directory: &Path) -> Option<Tail> {
+    pub fn take_files(&mut self, name: &str, directory: &Path) -> Option<FileSource> {
         let is_it = |source: &FileSource| source.name == name && source.directory == directory;
         let index = self.files.iter().position(is_it)?;
-        Some(self.files.swap_remove(index).tail)
+        Some(self.files.swap_remove(index))
     }
 
     /// Whether the files source of this name follows another directory.

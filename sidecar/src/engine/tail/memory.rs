@@ -233,12 +233,19 @@ impl Memory {
         self.aside.insert(entry.identity, seen);
     }
 
-    /// The pattern of the source is another from now on. Whom it is about is judged anew.
-    pub(super) fn is_about(&mut self, is_wanted: impl Fn(&str) -> bool) {
-        self.aside.clear();
+    /// Files of these names are left alone from now on.
+    pub(super) fn leave(&mut self, is_left: impl Fn(&str) -> bool) {
         for known in self.known.values_mut() {
-            known.is_unwanted = !is_wanted(&known.position.name);
+            known.is_unwanted |= is_left(&known.position.name);
         }
+    }
+
+    /// Files of these names, which were left alone, are looked at again.
+    pub(super) fn return_to(&mut self, has_come: impl Fn(&str) -> bool) {
+        for known in self.known.values_mut() {
+            known.is_unwanted &= !has_come(&known.position.name);
+        }
+        self.aside.retain(|_, (_, name, ..)| !has_come(name));
     }
 
     /// What was handed out and not settled of contents that were replaced is read again, should a copy be found.

@@ -19,8 +19,8 @@ pub struct Succession<'a> {
     pub source: usize,
     /// How the directory is followed.
     pub settings: TailSettings,
-    /// The names that are wanted.
-    pub pattern: &'a Regex,
+    /// The names that were wanted, and those that are.
+    pub patterns: (&'a Regex, &'a Regex),
     /// Every sink has settled what was read; otherwise the rest of it is read again.
     pub is_settled: bool,
 }
@@ -32,7 +32,7 @@ impl Tail {
         let Succession {
             source,
             mut settings,
-            pattern,
+            patterns: (was_wanted, is_wanted),
             is_settled,
         } = succession;
         if !self.listed && self.directory_error.is_some() {
@@ -45,7 +45,9 @@ impl Tail {
         self.drain_listed = None;
         self.next_listing = Some(now);
         self.look_at = Some(now);
-        self.leave_unwanted(now, pattern);
+        if was_wanted.as_str() != is_wanted.as_str() {
+            self.is_about_others(now, was_wanted, is_wanted);
+        }
         if !is_settled {
             self.memory.rewind();
             self.arrivals.values_mut().for_each(Arrival::rewind);
@@ -73,18 +75,18 @@ impl Tail {
             .collect()
     }
 
-    /// Closes the files that are not wanted any more. Their positions are kept, should they be wanted again.
-    fn leave_unwanted(&mut self, now: Tick, pattern: &Regex) {
-        let is_wanted = |name: &str| pattern.is_match(name.as_bytes());
-        let unwanted = self
-            .followed
-            .iter()
-            .filter(|file| file.is_read() && !is_wanted(&file.name));
+    /// Closes the files that are not wanted any more, keeping their positions for their return, and looks at those that are wanted now.
+    fn is_about_others(&mut self, now: Tick, was_wanted: &Regex, is_wanted: &Regex) {
+        let left = |name: &str| was_wanted.is_match(name.as_bytes()) && !is_wanted.is_match(name.as_bytes());
+        let unwanted = self.followed.iter();
+        let unwanted = unwanted.filter(|file| file.is_read() && left(&file.name));
         let unwanted: Vec<StreamId> = unwanted.map(|file| file.id).collect();
         for id in unwanted {
             self.give_up(now, id, false);
         }
-        self.memory.is_about(is_wanted);
+        self.memory.leave(left);
+        let come = |name: &str| !was_wanted.is_match(name.as_bytes()) && is_wanted.is_match(name.as_bytes());
+        self.memory.return_to(come);
     }
 }
 
