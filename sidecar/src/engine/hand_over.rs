@@ -206,3 +206,6 @@ fn have_same_steps(before: &AgentConfig, after: &AgentConfig) -> bool {
         |config: &AgentConfig| -> Vec<String> { config.sinks.iter().map(|sink| sink.name.clone()).collect() };
     before.pipeline == after.pipeline && sources(before) == sources(after) && sinks(before) == sinks(after)
 }
+
+#[cfg(test)]
+mod tests;

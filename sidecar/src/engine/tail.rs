@@ -311,7 +311,7 @@ impl Tail {
         if file.stage == Stage::Verifying {
             return self.verify(now, id, chunk, outlets);
         }
-        if file.is_fresh() && !chunk.bytes.is_empty() {
+        if file.is_fresh() && file.goes_on_in(chunk) {
             self.inherit(id);
         }
         let (shown, nul_bytes) = self.followed.update(id, |file| {
@@ -460,12 +460,9 @@ impl Tail {
 
     /// Once the heir has sent what it had taken over, the file before it is done with that too.
     fn return_inheritance(&mut self, heir: StreamId, outlets: &mut Outlets) {
-        let is_over = |file: &mut File| {
-            let is_over = !file.framer.holds_inheritance();
-            file.heir_of.take_if(|_| is_over)
-        };
-        if let Some(before) = self.followed.update(heir, is_over).flatten() {
+        if let Some(before) = self.followed.update(heir, File::give_back).flatten() {
             self.followed.update(before, |file| file.take_back(outlets));
+            self.return_inheritance(before, outlets);
         }
     }
 

@@ -219,6 +219,11 @@ impl File {
         self.opened_at == Some(self.offset)
     }
 
+    /// Whether there is more in it than was read before.
+    pub(super) fn goes_on_in(&self, chunk: &Chunk<'_>) -> bool {
+        self.trail.start() + chunk.bytes.len() as u64 > self.offset
+    }
+
     pub(super) fn look_again(&mut self) {
         if self.stage == Stage::Rested {
             self.stage = Stage::Hungry;
@@ -369,6 +374,12 @@ impl File {
                 [] => self.away_since.is_some(),
                 [first, ..] => matches!(first, b'.' | b'-'),
             })
+    }
+
+    /// The file whose records this one had taken over, once it has handed them out itself, or whoever took them over from it.
+    pub(super) fn give_back(&mut self) -> Option<StreamId> {
+        let is_over = !self.framer.holds_inheritance() && self.lent_to.is_none();
+        self.heir_of.take_if(|_| is_over)
     }
 
     /// The records that another file had taken over were handed out.
