@@ -7,11 +7,15 @@
 //!
 //! Three steps: [`finder`] turns text into literals and matches, which [`sequences`] gathers until they are a [`block`].
 //!
-//! It takes 240 KiB for the time of a call and keeps nothing.
+//! It takes 210 KiB for the time of a call and keeps nothing.
 
 #![expect(
     clippy::cast_possible_truncation,
     reason = "the parts of packed words are cut out of them, and positions, lengths and symbols are bounded by the format"
+)]
+#![expect(
+    clippy::inline_always,
+    reason = "measured: with hints alone it takes a tenth more instructions"
 )]
 
 mod bits;
@@ -35,7 +39,7 @@ pub fn deflate(body: &[u8], out: Vec<u8>) -> Vec<u8> {
     let (mut open, mut unseen) = (body, body);
     while !unseen.is_empty() {
         let (part, later) = unseen.split_at(finder.room().min(unseen.len()));
-        if !sequences.have_room_for(part.len()) {
+        if !sequences.have_room_for(finder.open().len() + part.len()) {
             let in_sequences = open.len() - unseen.len() - finder.open().len();
             let (closed, still_open) = open.split_at(in_sequences);
             block::write(closed, &sequences, false, &mut output);
