@@ -101,7 +101,7 @@ pub struct SinkStatus {
 impl Engine {
     /// The pipeline at this moment.
     pub fn status(&self) -> PipelineStatus {
-        let files = self.files.iter().map(|source| {
+        let files = self.sources.files.iter().map(|source| {
             let Taken { records, bytes } = self.outlets.taken(source.number);
             let tail = &source.tail;
             let TailCounts {
@@ -129,7 +129,7 @@ impl Engine {
                 positions: positions.map(|at| (at.name, at.offset)).collect(),
             }
         });
-        let containers = self.streams.iter().map(|source| {
+        let containers = self.sources.streams.iter().map(|source| {
             let Taken { records, bytes } = self.outlets.taken(source.number);
             ContainerStatus {
                 source: source.name.clone(),

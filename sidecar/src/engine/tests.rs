@@ -1,6 +1,7 @@
 use super::*;
-use crate::config::{Files, Source};
+use crate::config::{Files, Pod, Source, SourceKind};
 use crate::engine::checkpoint::Identity;
+use crate::engine::tail::{Chunk, Entry, Look};
 use logship_crd::agent_config::{Framing, StartAt};
 
 const DRAIN_TIME: Duration = Duration::from_secs(10);

@@ -138,19 +138,41 @@ fn directory_missing_at_the_start_is_said_and_followed_once_it_is_there() {
     ends_with_exactly(&place, running, 10);
 }
 
-#[test]
-fn quiet_files_line_arrives_while_a_noisy_file_has_50_mb_to_read() {
-    let place = Place::new();
+/// Waits for the line of the quiet file, which has to come long before the noise has ended.
+fn quiet_line_comes_early(place: &Place, mut command: Command) {
     let noise = "noise noise noise noise noise noise noise noise noise\n".repeat(10_000);
     for _ in 0..100 {
         place.append("noisy.log", &noise);
     }
     place.append("quiet.log", "quiet\n");
-    let running = Running::start(&mut logs(&place));
+    let running = Running::start(&mut command);
     let read = eventually("the quiet line", || {
         let output = place.stdout();
         output.contains("quiet\n").then_some(output.len())
     });
     assert!(read < noise.len() * 50, "{read} bytes came first");
     running.kill();
+}
+
+#[test]
+fn quiet_files_line_arrives_while_a_noisy_file_has_50_mb_to_read() {
+    let place = Place::new();
+    quiet_line_comes_early(&place, logs(&place));
+}
+
+#[test]
+fn quiet_sources_line_arrives_while_the_source_before_it_has_50_mb_to_read() {
+    let place = Place::new();
+    let mut command = logs(&place);
+    edit(&place, |document| {
+        let mut quiet = document["sources"][0].clone();
+        quiet["name"] = "quiet".into();
+        quiet["files"]["pattern"] = "^quiet".into();
+        document["sources"][0]["files"]["pattern"] = "^noisy".into();
+        document["sources"].as_array_mut().unwrap().push(quiet);
+    });
+    let logs = place.path("logs");
+    let directories = serde_json::json!({"shop/access": logs, "shop/quiet": logs});
+    command.env("LOGSHIP_DIRECTORIES", directories.to_string());
+    quiet_line_comes_early(&place, command);
 }
