@@ -7,6 +7,7 @@ mod delivery;
 mod documents;
 mod environment;
 mod files;
+mod limits;
 mod once;
 mod receiver;
 mod recipes;
