@@ -140,7 +140,10 @@ fn mistakes_in_multiline_rules_name_field_value_and_remedy() {
                 "timeoutMs is \"0\"",
             ],
         ),
-        (r#"{"end":"(\\w{1000}){1000}"}"#, &["multiline.end", "size limit"]),
+        (
+            r#"{"end":"(\\w{1000}){1000}"}"#,
+            &["multiline.end", "larger than 1048576 bytes"],
+        ),
     ] {
         let found = from_documents(&environment(&[]), &with_multiline(rules), Path::new("/state"));
         let text = found.unwrap_err().to_string();
@@ -174,7 +177,7 @@ pipeline:
 ";
     let found = check_document("shop.yaml", text).unwrap_err().to_string();
     for expected in [
-        "shop.yaml:5:34: sources[access].files.pattern is \"a(\": unclosed group; write",
+        "shop.yaml:5:45: sources[access].files.pattern is \"a(\": unclosed group at column 2",
         "shop.yaml:8:5: sinks[0].batchh: unknown field `batchh`",
         "sinks[errors].when is \"status >= 500 && size(\"",
         "shop.yaml:14:56: pipeline[0].alert.to is \"pager\": no such sink; write stderr or names",
