@@ -4,6 +4,8 @@
 //! A target is a function that must not panic on any bytes; it panics where an invariant of its own is broken. A new one is a line in
 //! [`TARGETS`], a function, and a folder `sidecar/fuzz/corpus/NAME` with at least one input.
 
+#[path = "targets/answer.rs"]
+mod answer;
 #[path = "targets/checkpoint.rs"]
 mod checkpoint;
 #[path = "targets/configuration.rs"]
@@ -42,4 +44,5 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("checkpoint", checkpoint::target),
     ("configuration", configuration::target),
     ("when", when::target),
+    ("answer", answer::target),
 ];
