@@ -2,6 +2,7 @@
 
 mod answers;
 mod dialects;
+mod grpc;
 mod queues;
 mod secrets;
 mod trust;
