@@ -89,7 +89,7 @@ fn partial_success_of_otlp_is_a_loss_that_is_kept_and_not_sent_again() {
 }
 
 /// Answers a bulk request with these statuses in turn, by the number of the record.
-fn items(statuses: &[u16], body: &[u8]) -> Reply {
+pub fn items(statuses: &[u16], body: &[u8]) -> Reply {
     let item = |message: String| {
         let number: usize = message.trim_start_matches("line ").parse().unwrap();
         let status = statuses[number % statuses.len()];
