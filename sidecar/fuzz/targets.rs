@@ -12,6 +12,8 @@ mod checkpoint;
 mod configuration;
 #[path = "targets/framer.rs"]
 mod framer;
+#[path = "targets/gzip.rs"]
+mod gzip;
 #[path = "targets/life.rs"]
 mod life;
 #[path = "targets/parse.rs"]
@@ -45,4 +47,5 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("configuration", configuration::target),
     ("when", when::target),
     ("answer", answer::target),
+    ("gzip", gzip::target),
 ];
