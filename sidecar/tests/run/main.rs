@@ -3,6 +3,7 @@
 
 mod api;
 mod once;
+mod readme;
 mod receiver;
 mod recipes;
 mod scripted;
