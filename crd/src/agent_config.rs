@@ -59,13 +59,16 @@ fn default_drain_ms() -> u64 {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Limits {
-    /// Longer records are truncated and marked, in bytes.
+    /// Longer records are truncated and marked, in bytes. Counter: `logship_truncated_records_total`.
     pub record_bytes: u64,
-    /// Encoded bytes of all sinks together that are read but not acknowledged; beyond it reading stops.
+    /// Encoded bytes of all sinks together that are read but not acknowledged; beyond it reading stops. Counter:
+    /// `logship_reading_stops_total`.
     pub in_flight_bytes: u64,
     /// Log files that are open at once, shared evenly among the sources of files, at least one each; more files are read in turns.
+    /// Counter: `logship_parked_files_total`.
     pub open_files: u64,
-    /// Bytes of the dead-letter file of each sink; beyond it refused records are dropped and counted.
+    /// Bytes of the dead-letter file of each sink; beyond it refused records are dropped. Counter:
+    /// `logship_lost_dead_letters_total`.
     pub dead_letter_bytes: u64,
 }
 
