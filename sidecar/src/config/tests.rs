@@ -226,3 +226,36 @@ fn document_of_a_person_needs_a_pod_only_for_container_output() {
     let mistakes = from_document(&environment(&[]), "me.yaml", text, None).unwrap_err();
     assert!(mistakes.to_string().contains("POD_NAME is not set"), "{mistakes}");
 }
+
+#[test]
+fn credentials_are_files_and_never_values() {
+    for header in ["authorization", "Authorization", "Proxy-Authorization", "cookie"] {
+        for kind in ["http", "loki", "otlp"] {
+            let sinks =
+                format!(r#"{{"name":"a","{kind}":{{"url":"http://x","headers":{{"{header}":"secret"}}}}}}"#);
+            let mistakes =
+                from_documents(&environment(&[]), &document(&sinks), Path::new("/state")).unwrap_err();
+            let text = mistakes.to_string();
+            assert!(
+                text.contains(&format!("headers[{header}]")) && text.contains("as auth"),
+                "{text}"
+            );
+            assert!(!text.contains("secret"), "{text}");
+        }
+    }
+    for url in ["http://me:secret@host/", "http://secret@host/"] {
+        let sinks = format!(r#"{{"name":"a","http":{{"url":"{url}"}}}}"#);
+        let mistakes = from_documents(&environment(&[]), &document(&sinks), Path::new("/state")).unwrap_err();
+        assert!(!mistakes.to_string().contains("secret"), "{mistakes}");
+    }
+    for auth in [
+        r#""bearer":"secret""#,
+        r#""basic":{"username":"me","password":"secret"}"#,
+    ] {
+        let sinks = format!(r#"{{"name":"a","http":{{"url":"http://x","auth":{{{auth}}}}}}}"#);
+        assert!(
+            from_documents(&environment(&[]), &document(&sinks), Path::new("/state")).is_err(),
+            "{auth}"
+        );
+    }
+}

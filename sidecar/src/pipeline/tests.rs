@@ -1,3 +1,4 @@
+mod exponential;
 mod redact;
 
 use super::*;
