@@ -19,6 +19,7 @@ pub use sink::{
 pub use source::{ContainerOutputSource, FilesSource, Framing, Multiline, Source, SourceKind, StartAt};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The version of the document that this build writes and the newest it reads.
 pub const VERSION: u32 = 1;
@@ -48,6 +49,13 @@ pub struct AgentConfig {
     /// What the pipeline may use of the process.
     #[serde(default)]
     pub limits: Limits,
+}
+
+impl AgentConfig {
+    /// Reads a document's values. An error has the path to what is wrong.
+    pub fn read(document: &Value) -> Result<Self, serde_path_to_error::Error<serde_json::Error>> {
+        serde_path_to_error::deserialize(document)
+    }
 }
 
 fn default_drain_ms() -> u64 {
