@@ -5,8 +5,10 @@
 //! [`Encode::wrap`].
 
 mod elasticsearch;
-mod escape;
-mod json;
+pub(crate) mod escape;
+pub(crate) mod json;
+#[cfg(test)]
+mod lines;
 mod loki;
 mod otlp;
 pub(super) mod protobuf;
