@@ -1,7 +1,7 @@
 //! Deflate for log text: <https://www.rfc-editor.org/rfc/rfc1951>. Pure, and a whole body at once.
 //!
 //! Our own because compression is the most expensive thing that happens to a line. Against level 1 of zlib-rs it takes half of the
-//! time and a tenth less room (`kernels gzip_cri` and its neighbours measure both), because it knows what it gets: lines that repeat
+//! time and a tenth less room (the kernels `gzip_*` and `zlib_*` measure both), because it knows what it gets: lines that repeat
 //! most of the line before. So only repeats of eight bytes and more are looked for, at one earlier place, and what is found is coded
 //! with codes of its own in each block.
 //!

@@ -191,7 +191,8 @@ fn length(window: &[u8; WINDOW_BYTES + SLACK], at: usize, place: usize) -> usize
         }
         length += WORD_BYTES;
     }
-    length
+    let difference = word(window, at + length) ^ word(window, place + length);
+    LENGTH_MAX.min(length + difference.trailing_zeros() as usize / 8)
 }
 
 /// How many bytes before both places are the same, of eight.
