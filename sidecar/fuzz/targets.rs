@@ -4,12 +4,16 @@
 //! A target is a function that must not panic on any bytes; it panics where an invariant of its own is broken. A new one is a line in
 //! [`TARGETS`], a function, and a folder `sidecar/fuzz/corpus/NAME` with at least one input.
 
+#[path = "targets/answer.rs"]
+mod answer;
 #[path = "targets/checkpoint.rs"]
 mod checkpoint;
 #[path = "targets/configuration.rs"]
 mod configuration;
 #[path = "targets/framer.rs"]
 mod framer;
+#[path = "targets/gzip.rs"]
+mod gzip;
 #[path = "targets/life.rs"]
 mod life;
 #[path = "targets/parse.rs"]
@@ -42,4 +46,6 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("checkpoint", checkpoint::target),
     ("configuration", configuration::target),
     ("when", when::target),
+    ("answer", answer::target),
+    ("gzip", gzip::target),
 ];

@@ -7,6 +7,7 @@ mod identity;
 mod limits;
 mod long;
 mod losses;
+mod overflow;
 mod patience;
 mod renames;
 mod reuse;

@@ -77,10 +77,16 @@ fn check_accepts_a_good_document_and_places_the_mistakes_of_a_bad_one() {
     check(&good, 0, &["OK"]);
     check("{\n \"version\": x}", 64, &[":2:2: version: invalid type"]);
     check("{\n \"version\": 1", 64, &[":1:1: unclosed bracket"]);
+    let unclosed = good.replace(r".+\\.log$", "a(");
+    let column = unclosed.find("a(").unwrap() + 2;
     check(
-        &good.replace(r".+\\.log$", "a("),
+        &unclosed,
         64,
-        &["sources[access].files.pattern", "unclosed group"],
+        &[
+            "sources[access].files.pattern",
+            "unclosed group",
+            &format!(":1:{column}: "),
+        ],
     );
     check(
         &good.replace("\"version\":1", "\"version\":9"),

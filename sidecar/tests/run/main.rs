@@ -9,6 +9,7 @@ mod environment;
 mod files;
 mod limits;
 mod once;
+mod readme;
 mod receiver;
 mod recipes;
 mod scripted;

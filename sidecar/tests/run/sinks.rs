@@ -6,6 +6,7 @@ mod bursts;
 mod dialects;
 mod grpc;
 mod queues;
+mod renewal;
 mod resets;
 mod secrets;
 mod status;
