@@ -7,7 +7,7 @@ use crate::engine::report::Report;
 use crate::engine::status::PipelineStatus;
 use crate::engine::{Engine, Input, Output};
 use crate::io::clock;
-use crate::io::clock::Clock;
+use crate::io::clock::{Alarm, Clock};
 use crate::io::fs::{StateDirectory, append_bounded, replace};
 use crate::io::terminal;
 use crate::metrics::past::Past;
@@ -135,6 +135,7 @@ impl Driver {
             // Told to stop before we began.
             self.orders.mark_changed();
         }
+        let mut alarm = Alarm::new(self.clock);
         loop {
             while let Some(output) = self.engine.poll(self.clock.now()) {
                 match output {
@@ -146,7 +147,7 @@ impl Driver {
                     output => self.perform(output),
                 }
             }
-            self.observe().await;
+            self.observe(&mut alarm).await;
         }
     }
 
@@ -169,7 +170,7 @@ impl Driver {
     }
 
     /// Waits for one thing to happen and tells the engine.
-    async fn observe(&mut self) {
+    async fn observe(&mut self, alarm: &mut Alarm) {
         let deadline = self.engine.next_deadline();
         let has_room = self.engine.has_room();
         let input = tokio::select! {
@@ -194,7 +195,7 @@ impl Driver {
                 let _ = asked.send((self.status(), self.past.clone()));
                 return;
             }
-            () = self.clock.sleep_until(deadline) => return,
+            () = alarm.wait_until(deadline) => return,
         };
         self.engine.handle(self.clock.now(), input);
     }

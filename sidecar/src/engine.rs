@@ -7,6 +7,7 @@
 //! Guarantees: nothing is read while a sink has no room, so memory is bounded by the batches; a position is saved only when
 //! every sink has settled all records before it; a slow or failing sink repeats its own batches and disturbs no other.
 
+pub mod alerts;
 pub mod batch;
 pub mod checkpoint;
 pub mod contract;
@@ -246,7 +247,8 @@ impl Engine {
         let output = self
             .todo
             .pop_front()
-            .or_else(|| self.outlets.next_alert().map(Output::Alert))
+            .or_else(|| self.outlets.alerts.poll().map(Output::Alert))
+            .or_else(|| self.outlets.alerts.say(now).map(Output::Report))
             .or_else(|| self.next_question(now))
             .or_else(|| self.next_send(now))
             .or_else(|| self.next_save(now))
@@ -271,6 +273,7 @@ impl Engine {
             .chain(sources)
             .chain(save)
             .chain(summaries)
+            .chain(self.outlets.alerts.deadline())
             .chain(self.last_look)
             .chain(self.drain_until)
             .min()
@@ -360,7 +363,7 @@ impl Engine {
     }
 
     fn next_read(&mut self) -> Option<Output> {
-        if !self.has_room() {
+        if self.hand_over.is_some() || !self.outlets.find_room() {
             return None;
         }
         self.sources.next_read()
@@ -381,6 +384,9 @@ impl Engine {
             // Once: a full volume must not keep the process.
             self.unsaved = None;
             return Some(Output::Save(self.checkpoint().to_bytes()));
+        }
+        if let Some(report) = self.outlets.alerts.say_at_once() {
+            return Some(Output::Report(report));
         }
         self.finished = true;
         Some(Output::Finished { drained })

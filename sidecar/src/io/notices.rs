@@ -5,7 +5,6 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 const EVENT_BYTES: usize = 16 << 10;
@@ -38,12 +37,7 @@ impl Notices {
     pub async fn wait(&mut self) -> io::Result<()> {
         if self.waiting.is_none() {
             let queue = self.inotify.as_fd().try_clone_to_owned()?;
-            #[expect(
-                deprecated,
-                reason = "an owned descriptor keeps its number; the successor is unsafe to call"
-            )]
-            let waiting = AsyncFd::with_interest(queue, Interest::READABLE)?;
-            self.waiting = Some(waiting);
+            self.waiting = Some(super::watch(queue)?);
         }
         if let Some(waiting) = &self.waiting {
             waiting.readable().await?.clear_ready();

@@ -52,6 +52,9 @@ impl PipelineStatus {
             name: String::new(),
             generation: 0,
             records: 0,
+            in_flight_bytes: 0,
+            reading_stops: 0,
+            suppressed_alerts: 0,
             files: vec![FilesStatus::default()],
             containers: Vec::new(),
             steps: Vec::new(),
@@ -71,7 +74,12 @@ impl PipelineStatus {
     /// Combines each counter with the other's. Gauges are nothing: what is no more has none.
     fn combine(&mut self, other: &Self, with: fn(u64, u64) -> u64) {
         self.records = with(self.records, other.records);
+        self.reading_stops = with(self.reading_stops, other.reading_stops);
+        self.suppressed_alerts = with(self.suppressed_alerts, other.suppressed_alerts);
         let (files, sinks) = (&mut self.files[0], &mut self.sinks[0]);
+        for source in &other.containers {
+            files.truncated = with(files.truncated, source.truncated);
+        }
         for FilesStatus {
             source: _,
             records: _,
@@ -85,6 +93,7 @@ impl PipelineStatus {
             truncations,
             nul_bytes,
             malformed,
+            truncated,
             positions: _,
         } in &other.files
         {
@@ -95,6 +104,7 @@ impl PipelineStatus {
                 (&mut files.truncations, truncations),
                 (&mut files.nul_bytes, nul_bytes),
                 (&mut files.malformed, malformed),
+                (&mut files.truncated, truncated),
             ] {
                 *total = with(*total, *value);
             }
@@ -107,6 +117,7 @@ impl PipelineStatus {
             rejected,
             dropped,
             lost,
+            given_up,
             error: _,
         } in &other.sinks
         {
@@ -117,6 +128,7 @@ impl PipelineStatus {
                 (&mut sinks.rejected, rejected),
                 (&mut sinks.dropped, dropped),
                 (&mut sinks.lost, lost),
+                (&mut sinks.given_up, given_up),
             ] {
                 *total = with(*total, *value);
             }

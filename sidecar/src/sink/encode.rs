@@ -7,6 +7,8 @@
 mod elasticsearch;
 pub(crate) mod escape;
 pub(crate) mod json;
+#[cfg(test)]
+mod lines;
 mod loki;
 mod otlp;
 pub(super) mod protobuf;

@@ -30,7 +30,12 @@ fn below(place: &Place, program: &str, arguments: &[&str]) -> Running {
 #[test]
 fn watch_queue_overflow_with_50_000_creations_loses_no_file() {
     let place = Place::new();
-    let running = Running::start(&mut logs(&place));
+    let mut command = logs(&place);
+    edit(&place, |document| {
+        // What overflowed is noticed as such, not by the next look around.
+        document["sources"][0]["files"]["scanIntervalMs"] = 3_600_000.into();
+    });
+    let running = Running::start(&mut command);
     place.append("first.log", &numbered(0..1));
     place.wait_for_lines(1);
     stall(&running);

@@ -5,13 +5,14 @@
 //!
 //! Where the kernel refuses watches (their number is limited per user), the scans alone notice changes; that is said once.
 
+use crate::engine::Tick;
+use crate::io::clock::{Alarm, Clock};
 use crate::io::notices::Notices;
 use inotify::{EventMask, WatchDescriptor, WatchMask};
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::Path;
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// The kernel's queue is left alone for this time after a change.
 const REST: Duration = Duration::from_millis(150);
@@ -32,16 +33,22 @@ pub(super) struct Changes {
     /// The sources of each watch: those of one directory share it.
     watches: HashMap<WatchDescriptor, BTreeSet<usize>>,
     /// Until when the queue is left alone.
-    rest_until: Option<Instant>,
+    rest_until: Option<Tick>,
+    /// Of its own: only times of rest are compared.
+    clock: Clock,
+    alarm: Alarm,
 }
 
 impl Changes {
     /// No watches yet; `wanted` says whether there will be any.
     pub(super) fn new(wanted: bool) -> Self {
+        let clock = Clock::start();
         let mut changes = Self {
             notices: None,
             watches: HashMap::new(),
             rest_until: None,
+            clock,
+            alarm: Alarm::new(clock),
         };
         if wanted {
             match Notices::new() {
@@ -70,8 +77,8 @@ impl Changes {
     /// Waits for changes.
     pub(super) async fn next(&mut self) -> Vec<Change> {
         loop {
-            if let Some(until) = self.rest_until {
-                tokio::time::sleep_until(until).await;
+            if self.rest_until.is_some() {
+                self.alarm.wait_until(self.rest_until).await;
                 self.rest_until = None;
             }
             let taken = self.take();
@@ -79,7 +86,7 @@ impl Changes {
                 if let Some(notices) = &mut self.notices {
                     notices.rest();
                 }
-                self.rest_until = Instant::now().checked_add(REST);
+                self.rest_until = Some(self.clock.now() + REST);
                 return taken;
             }
             let Some(notices) = &mut self.notices else {
