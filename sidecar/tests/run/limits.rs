@@ -73,7 +73,8 @@ fn bytes_in_flight_beyond_the_limit_stop_reading_and_are_counted() {
     run.counts("logship_in_flight_bytes", 5000);
     let status: Value =
         serde_json::from_str(ask_admin(run.port, "/status").split_once("\r\n\r\n").unwrap().1).unwrap();
-    assert!(status[0]["files"][0]["lagBytes"].as_u64() > Some(0), "{status}");
+    let lag = &status["pipelines"][0]["files"][0]["lagBytes"];
+    assert!(lag.as_u64() > Some(0), "{status}");
     run.running.kill();
 }
 
