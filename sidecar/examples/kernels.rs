@@ -8,7 +8,7 @@ use logship::engine::checkpoint::Identity;
 use logship::engine::follow::Drain;
 use logship::engine::tail::{Chunk, Entry, Look};
 use logship::engine::{Engine, Input, Output, Start, Tick};
-use logship::pipeline::parse::Parser;
+use logship::pipeline::parse::{Memory, Parser};
 use logship::record::{Fields, Labels, Record, Stream, Value};
 use logship::sink::encode::{Elasticsearch, Encode, Gathered, Json, Loki, Otlp};
 use logship::sink::verdict::Verdict;
@@ -22,7 +22,7 @@ use std::time::Instant;
 const BATCH_BYTES: usize = 1 << 20;
 
 /// Bytes of a read.
-const READ_BYTES: u64 = 256 << 10;
+const READ_BYTES: usize = 256 << 10;
 /// Lines of a file until they repeat.
 const DIFFERENT_LINES: u64 = 1000;
 
@@ -53,7 +53,9 @@ const KERNELS: &[(&str, Kernel)] = &[
     ("json_encode_fields", |count| encode(&Json, true, count)),
     ("pipeline_cri", |count| pipeline(CRI_DOCUMENT, cri_line, count)),
     ("pipeline_json", |count| pipeline(JSON_DOCUMENT, json_line, count)),
-    ("pipeline_nginx", |count| pipeline(NGINX_DOCUMENT, nginx_line, count)),
+    ("pipeline_nginx", |count| {
+        pipeline(NGINX_DOCUMENT, nginx_line, count);
+    }),
 ];
 
 /// Those of the bench.
@@ -142,11 +144,11 @@ fn regex(count: u64) {
 fn parse(format: ParseFormat, pattern: Option<&str>, line: &str, count: u64) {
     let pattern = pattern.map(str::to_owned);
     let parser = Parser::compile(&ParseStep { format, pattern }).expect("the step is right");
-    let mut room = Fields::default();
+    let (mut room, mut memory) = (Fields::default(), Memory::default());
     for _ in 0..count {
         let mut record = Record::new(0, black_box(line.as_bytes()));
         record.fields = room.recycle();
-        parser.run(&mut record);
+        parser.run(&mut record, &mut memory);
         let record = black_box(record);
         assert!(!record.parse_failed, "the line has the format");
         room = record.fields.recycle();
@@ -223,7 +225,9 @@ fn pipeline(document: &str, line: fn(u64) -> String, count: u64) {
                 file: opened,
                 look: file.look(),
             },
-            Some(Output::Read { file: read, offset, .. }) => Input::Chunk {
+            Some(Output::Read {
+                file: read, offset, ..
+            }) => Input::Chunk {
                 file: read,
                 chunk: file.chunk(offset),
             },
@@ -250,18 +254,17 @@ fn pipeline(document: &str, line: fn(u64) -> String, count: u64) {
 struct Repeating {
     /// A period, and after it what a read that begins at the period's end needs.
     text: Vec<u8>,
-    period: u64,
+    period: usize,
     size: u64,
 }
 
 impl Repeating {
     fn new(line: fn(u64) -> String, count: u64) -> Self {
         let period: String = (0..DIFFERENT_LINES).map(line).collect();
-        let bytes = period.len() as u64;
         Self {
-            text: period.repeat(2 + READ_BYTES as usize / period.len()).into_bytes(),
-            period: bytes,
-            size: bytes * count.div_ceil(DIFFERENT_LINES),
+            text: period.repeat(2 + READ_BYTES / period.len()).into_bytes(),
+            period: period.len(),
+            size: period.len() as u64 * count.div_ceil(DIFFERENT_LINES),
         }
     }
 
@@ -288,8 +291,9 @@ impl Repeating {
     }
 
     fn chunk(&self, offset: u64) -> Chunk<'_> {
-        let start = (offset % self.period) as usize;
-        let length = READ_BYTES.min(self.size - offset) as usize;
+        let usize = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let start = usize(offset % self.period as u64);
+        let length = READ_BYTES.min(usize(self.size - offset));
         Chunk {
             size: self.size,
             head: None,

@@ -4,7 +4,7 @@
 //! A target is a function that must not panic on any bytes. A new one is a line in [`TARGETS`], a function, and a folder
 //! `sidecar/fuzz/corpus/NAME` with at least one input.
 
-use logship::pipeline::parse::Parser;
+use logship::pipeline::parse::{Memory, Parser};
 use logship::pipeline::severity::Rule;
 use logship::record::Record;
 use logship_crd::agent_config::{ParseFormat, ParseStep, SeverityStep};
@@ -53,12 +53,12 @@ fn parse_regex(bytes: &[u8]) {
 fn check(parser: &Parser, body: &[u8]) {
     let before = Record::new(1_767_323_045_000_000_000, body);
     let mut borrowed = before.clone();
-    parser.run(&mut borrowed);
+    parser.run(&mut borrowed, &mut Memory::default());
     let mut owned = Record {
         body: body.to_vec().into(),
         ..before.clone()
     };
-    parser.run(&mut owned);
+    parser.run(&mut owned, &mut Memory::default());
     assert_eq!(borrowed, owned);
     if borrowed.parse_failed {
         assert_eq!(
