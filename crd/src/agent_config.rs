@@ -19,6 +19,7 @@ pub use sink::{
 pub use source::{ContainerOutputSource, FilesSource, Framing, Multiline, Source, SourceKind, StartAt};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The version of the document that this build writes and the newest it reads.
 pub const VERSION: u32 = 1;
@@ -50,6 +51,13 @@ pub struct AgentConfig {
     pub limits: Limits,
 }
 
+impl AgentConfig {
+    /// Reads a document's values. An error has the path to what is wrong.
+    pub fn read(document: &Value) -> Result<Self, serde_path_to_error::Error<serde_json::Error>> {
+        serde_path_to_error::deserialize(document)
+    }
+}
+
 fn default_drain_ms() -> u64 {
     10_000
 }
@@ -59,13 +67,16 @@ fn default_drain_ms() -> u64 {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Limits {
-    /// Longer records are truncated and marked, in bytes.
+    /// Longer records are truncated and marked, in bytes. Counter: `logship_truncated_records_total`.
     pub record_bytes: u64,
-    /// Encoded bytes of all sinks together that are read but not acknowledged; beyond it reading stops.
+    /// Encoded bytes of all sinks together that are read but not acknowledged; beyond it reading stops. Counter:
+    /// `logship_reading_stops_total`.
     pub in_flight_bytes: u64,
     /// Log files that are open at once, shared evenly among the sources of files, at least one each; more files are read in turns.
+    /// Counter: `logship_parked_files_total`.
     pub open_files: u64,
-    /// Bytes of the dead-letter file of each sink; beyond it refused records are dropped and counted.
+    /// Bytes of the dead-letter file of each sink; beyond it refused records are dropped. Counter:
+    /// `logship_lost_dead_letters_total`.
     pub dead_letter_bytes: u64,
 }
 

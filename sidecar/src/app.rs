@@ -6,6 +6,7 @@ pub mod dead_letters;
 mod load;
 mod pipeline;
 mod screen;
+pub mod start;
 
 use self::load::Loaded;
 use self::pipeline::Wiring;

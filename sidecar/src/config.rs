@@ -16,6 +16,7 @@ pub(crate) use self::environment::{is_classic, pod};
 
 use crate::engine::batch::LaneSettings;
 use crate::pipeline::Steps;
+use crate::pipeline::pattern::{Error as Unusable, compile_within};
 pub(crate) use crate::pipeline::when::Position;
 use crate::sink::compress::Codec;
 use crate::sink::encode::{Encode, Json, Text};
@@ -24,6 +25,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Bytes of a compiled expression of a source; a resource has few of them.
+const EXPRESSION_BYTES_MAX: usize = 1 << 20;
 
 /// The environment as a map.
 pub type Environment = BTreeMap<String, String>;
@@ -246,6 +250,26 @@ pub struct Tls {
     pub insecure_skip_verify: bool,
 }
 
+#[cfg(test)]
+impl Pipeline {
+    /// One without sources and sinks, for tests that add what they look at.
+    pub(crate) fn empty() -> Self {
+        Self {
+            name: "shop".to_owned(),
+            resource: None,
+            generation: 0,
+            sources: Vec::new(),
+            steps: Steps::default(),
+            sinks: Vec::new(),
+            drain: Duration::from_secs(5),
+            record_bytes_max: 1 << 20,
+            dead_letter_bytes_max: 1 << 20,
+            in_flight_bytes_max: 1 << 20,
+            open_files_max: 1000,
+        }
+    }
+}
+
 impl Config {
     /// Whether something of this configuration talks to the Kubernetes API.
     pub fn needs_api(&self) -> bool {
@@ -311,22 +335,16 @@ fn expression(
     remedy: &'static str,
     mistakes: &mut Vec<Mistake>,
 ) -> Option<regex::bytes::Regex> {
-    let compiled = regex::bytes::RegexBuilder::new(text).size_limit(1 << 20).build();
-    let mistake = |error: regex::Error| Mistake::Invalid {
+    let mistake = |error: Unusable| Mistake::Invalid {
         place: place.to_owned(),
         value: text.to_owned(),
-        problem: error
-            .to_string()
-            .lines()
-            .last()
-            .unwrap_or_default()
-            .trim_start_matches("error: ")
-            .trim()
-            .to_owned(),
-        at: None,
+        problem: error.to_string(),
+        at: error.position(),
         remedy,
     };
-    compiled.map_err(|error| mistakes.push(mistake(error))).ok()
+    compile_within(text, EXPRESSION_BYTES_MAX)
+        .map_err(|error| mistakes.push(mistake(error)))
+        .ok()
 }
 
 /// The encoder of a textual sink.

@@ -7,7 +7,7 @@ use crate::engine::report::Report;
 use crate::engine::status::PipelineStatus;
 use crate::engine::{Engine, Input, Output};
 use crate::io::clock;
-use crate::io::clock::Clock;
+use crate::io::clock::{Alarm, Clock};
 use crate::io::fs::{StateDirectory, append_bounded, replace};
 use crate::io::terminal;
 use crate::sink::Numbered;
@@ -96,6 +96,7 @@ impl Driver {
             // Told to stop before we began.
             self.stop.mark_changed();
         }
+        let mut alarm = Alarm::new(self.clock);
         loop {
             while let Some(output) = self.engine.poll(self.clock.now()) {
                 if let Output::Finished { drained } = output {
@@ -108,12 +109,12 @@ impl Driver {
                 }
                 self.perform(output);
             }
-            self.observe().await;
+            self.observe(&mut alarm).await;
         }
     }
 
     /// Waits for one thing to happen and tells the engine.
-    async fn observe(&mut self) {
+    async fn observe(&mut self, alarm: &mut Alarm) {
         let deadline = self.engine.next_deadline();
         let has_room = self.engine.has_room();
         let input = tokio::select! {
@@ -133,7 +134,7 @@ impl Driver {
                 let _ = asked.send(self.status());
                 return;
             }
-            () = self.clock.sleep_until(deadline) => return,
+            () = alarm.wait_until(deadline) => return,
         };
         self.engine.handle(self.clock.now(), input);
     }
@@ -278,19 +279,7 @@ mod tests {
 
     #[tokio::test]
     async fn pipeline_that_is_told_to_stop_before_it_begins_finishes() {
-        let pipeline = Pipeline {
-            name: "shop".to_owned(),
-            resource: None,
-            generation: 0,
-            sources: Vec::new(),
-            steps: crate::pipeline::Steps::default(),
-            sinks: Vec::new(),
-            drain: Duration::from_secs(5),
-            record_bytes_max: 1 << 20,
-            dead_letter_bytes_max: 1 << 20,
-            in_flight_bytes_max: 1 << 20,
-            open_files_max: 1000,
-        };
+        let pipeline = Pipeline::empty();
         let start = Start {
             pod: &Pod::default(),
             checkpoint: None,

@@ -7,33 +7,34 @@
 //! Guarantees: nothing is read while a sink has no room, so memory is bounded by the batches; a position is saved only when
 //! every sink has settled all records before it; a slow or failing sink repeats its own batches and disturbs no other.
 
+pub mod alerts;
 pub mod batch;
 pub mod checkpoint;
+pub mod contract;
 pub mod follow;
 pub mod framer;
 pub mod outlets;
 pub mod report;
 pub mod resume;
 pub mod retry;
+mod sources;
 pub mod status;
 pub mod summary;
 pub mod tail;
 
-use self::batch::{BatchId, Lane, Rejected};
+pub use self::contract::{Input, Output, OutputStream, Start};
+
+use self::batch::{BatchId, Lane};
 use self::checkpoint::Checkpoint;
-use self::follow::{Answer, Ask, Drain, Follow};
-use self::framer::FramerSettings;
-use self::outlets::{Context, Outlets, StreamId};
+use self::follow::Drain;
+use self::outlets::Outlets;
 use self::report::Report;
-use self::tail::{Chunk, Entry, Look, Tail, TailSettings};
-use crate::config::{Pipeline, Pod, SourceKind};
+use self::sources::{FileSource, Reading, Sources};
+use crate::config::Pipeline;
 use crate::pipeline::Run;
 use crate::record::Labels;
-use crate::sink::encode::Batch;
 use crate::sink::verdict::Verdict;
-use logship_crd::agent_config::Framing;
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Monotonic time since the process started.
@@ -46,134 +47,16 @@ const SAVE_INTERVAL: Duration = Duration::from_millis(500);
 /// How long before the end of a drain files are read for the last time.
 const LAST_LOOK: Duration = Duration::from_secs(2);
 
-/// What the shell observed.
-#[derive(Debug)]
-pub enum Input<'a> {
-    /// The answer to [`Output::List`].
-    Listed {
-        source: usize,
-        listing: Result<Vec<Entry>, String>,
-    },
-    /// The answer to [`Output::Open`].
-    Opened { file: StreamId, look: Look<'a> },
-    /// The other answer to [`Output::Open`] and [`Output::Read`].
-    FileFailed { file: StreamId, error: String },
-    /// The answer to [`Output::Read`].
-    Chunk { file: StreamId, chunk: Chunk<'a> },
-    /// The kernel told of a change in the directory of a source, or of all.
-    Changed { source: Option<usize>, names: bool },
-    /// The kernel told that the contents of one file changed.
-    Touched { source: usize, name: &'a str },
-    /// A part of the answer to [`Output::Ask`].
-    Answer {
-        stream: StreamId,
-        question: u64,
-        answer: Answer<'a>,
-    },
-    /// The answer to [`Output::Send`].
-    Settled {
-        sink: usize,
-        batch: BatchId,
-        verdict: Verdict,
-    },
-    /// The checkpoint could not be written.
-    SaveFailed,
-    /// Send what is left, then finish. [`Drain::WhatIsThere`] may follow [`Drain::UntilEnd`].
-    Drain(Drain),
-}
-
-impl Input<'_> {
-    /// Whether something was read, or taken by a sink.
-    fn is_progress(&self) -> bool {
-        match self {
-            Self::Opened { .. } | Self::Answer { .. } => true,
-            Self::Chunk { chunk, .. } => !chunk.bytes.is_empty(),
-            Self::Settled { verdict, .. } => !matches!(verdict, Verdict::Retry { .. }),
-            _ => false,
-        }
-    }
-}
-
-/// What the shell should do.
-#[derive(Debug)]
-pub enum Output {
-    /// List the regular files of the source's directory whose name matches or whose inode is wanted.
-    List { source: usize, wanted: Vec<u64> },
-    /// Open a file of the source's directory.
-    Open {
-        source: usize,
-        file: StreamId,
-        name: String,
-    },
-    /// Read from an open file.
-    Read {
-        file: StreamId,
-        offset: u64,
-        look_at_head: bool,
-    },
-    /// Close an open file.
-    Close { file: StreamId },
-    /// Ask the API; a running question of the same stream is dropped.
-    Ask {
-        stream: StreamId,
-        question: u64,
-        ask: Ask,
-    },
-    /// Send a batch.
-    Send { sink: usize, id: BatchId, batch: Batch },
-    /// Keep records that are given up.
-    Reject { sink: usize, rejected: Rejected },
-    /// Write a line of JSON to our standard error.
-    Alert(Vec<u8>),
-    /// Write the checkpoint.
-    Save(Vec<u8>),
-    /// Tell people.
-    Report(Report),
-    /// Nothing follows. `drained`: everything was sent; otherwise the drain time is over.
-    Finished { drained: bool },
-}
-
-/// A container's output that the shell provides.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutputStream {
-    /// Its number.
-    pub id: StreamId,
-    /// The container, or the pod's default one.
-    pub container: Option<String>,
-}
-
-#[derive(Debug)]
-struct FileSource {
-    /// Among all sources.
-    number: usize,
-    name: String,
-    tail: Tail,
-}
-
-#[derive(Debug)]
-struct OutputSource {
-    /// Among all sources.
-    number: usize,
-    name: String,
-    container: Option<String>,
-    follow: Follow,
-}
-
 /// The engine of one pipeline.
 #[derive(Debug)]
 pub struct Engine {
     name: String,
     generation: i64,
     sink_names: Vec<String>,
-    files: Vec<FileSource>,
-    streams: Vec<OutputSource>,
+    sources: Sources,
     outlets: Outlets,
     todo: VecDeque<Output>,
-    next_id: StreamId,
     random: fastrand::Rng,
-    record_bytes_max: usize,
-    /// Files of one source that are open at once.
-    open_files_max: usize,
     persistent: bool,
     /// Whether positions changed since the last save; none: nothing is ever saved.
     unsaved: Option<bool>,
@@ -186,21 +69,6 @@ pub struct Engine {
     /// When files are read for the last time, although the containers may not have ended.
     last_look: Option<Tick>,
     finished: bool,
-}
-
-/// What an engine is made of besides its pipeline.
-#[derive(Debug)]
-pub struct Start<'a> {
-    /// The pod that the records are labelled with.
-    pub pod: &'a Pod,
-    /// Where the last run ended.
-    pub checkpoint: Option<Checkpoint>,
-    /// Whether checkpoints are written.
-    pub persistent: bool,
-    /// Read what is there, then finish.
-    pub once: bool,
-    /// Of the random numbers in the waiting times.
-    pub seed: u64,
 }
 
 impl Engine {
@@ -218,18 +86,14 @@ impl Engine {
             name: pipeline.name.clone(),
             generation: pipeline.generation,
             sink_names: pipeline.sinks.iter().map(|sink| sink.name.clone()).collect(),
-            files: Vec::new(),
-            streams: Vec::new(),
+            sources: Sources::default(),
             outlets: Outlets::new(
                 lanes.collect(),
                 Run::new(&pipeline.steps, seed),
                 pipeline.in_flight_bytes_max,
             ),
             todo: VecDeque::new(),
-            next_id: 0,
             random: fastrand::Rng::with_seed(seed),
-            record_bytes_max: pipeline.record_bytes_max,
-            open_files_max: pipeline.open_files_of_each_source(),
             persistent,
             unsaved: persistent.then_some(false),
             next_save: Tick::ZERO,
@@ -250,6 +114,11 @@ impl Engine {
                     .summarise_sink(number, interval, known.cloned().unwrap_or_default());
             }
         }
+        let reading = Reading {
+            record_bytes_max: pipeline.record_bytes_max,
+            open_files_max: pipeline.open_files_of_each_source(),
+            goes_on: persistent && !once,
+        };
         for (number, source) in pipeline.sources.iter().enumerate() {
             let labels = Labels {
                 source: source.name.clone(),
@@ -260,18 +129,14 @@ impl Engine {
                 ..Labels::default()
             };
             let context = engine.outlets.context(number, labels);
-            engine.add_source(&source.name, &source.kind, context, checkpoint.as_ref());
+            engine.sources.add(source, reading, context, checkpoint.as_ref());
         }
         engine
     }
 
     /// The container outputs that the shell has to provide.
     pub fn output_streams(&self) -> Vec<OutputStream> {
-        let stream = |source: &OutputSource| OutputStream {
-            id: source.follow.id(),
-            container: source.container.clone(),
-        };
-        self.streams.iter().map(stream).collect()
+        self.sources.output_streams()
     }
 
     /// Whether container output may be handed in: every sink has room.
@@ -289,6 +154,7 @@ impl Engine {
             Input::Opened { file, look } => {
                 let outlets = &mut self.outlets;
                 let report = self
+                    .sources
                     .files
                     .iter_mut()
                     .find_map(|source| source.tail.opened(now, file, look, outlets));
@@ -298,6 +164,7 @@ impl Engine {
             }
             Input::FileFailed { file, error } => {
                 let report = self
+                    .sources
                     .files
                     .iter_mut()
                     .find_map(|source| source.tail.failed(now, file, error.clone()));
@@ -306,6 +173,7 @@ impl Engine {
             Input::Chunk { file, chunk } => {
                 let outlets = &mut self.outlets;
                 let report = self
+                    .sources
                     .files
                     .iter_mut()
                     .find_map(|source| source.tail.chunk(now, file, &chunk, outlets));
@@ -315,12 +183,12 @@ impl Engine {
                 self.report(report);
             }
             Input::Changed { source, names } => {
-                let all = self.files.iter_mut().enumerate();
+                let all = self.sources.files.iter_mut().enumerate();
                 all.filter(|(index, _)| source.is_none_or(|source| source == *index))
                     .for_each(|(_, source)| source.tail.changed(now, names));
             }
             Input::Touched { source, name } => {
-                if let Some(FileSource { tail, .. }) = self.files.get_mut(source) {
+                if let Some(FileSource { tail, .. }) = self.sources.files.get_mut(source) {
                     tail.touched(now, name);
                 }
             }
@@ -330,13 +198,11 @@ impl Engine {
                 answer,
             } => {
                 let random = self.random.f64();
-                let source = self
-                    .streams
-                    .iter_mut()
-                    .find(|source| source.follow.id() == stream);
                 let outlets = &mut self.outlets;
-                let report =
-                    source.and_then(|source| source.follow.answer(now, question, answer, random, outlets));
+                let report = self
+                    .sources
+                    .stream(stream)
+                    .and_then(|follow| follow.answer(now, question, answer, random, outlets));
                 self.report(report);
             }
             Input::Settled { sink, batch, verdict } => self.settled(now, sink, batch, verdict),
@@ -358,13 +224,9 @@ impl Engine {
         let output = self
             .todo
             .pop_front()
-            .or_else(|| self.outlets.next_alert().map(Output::Alert))
-            .or_else(|| {
-                self.files
-                    .iter_mut()
-                    .find_map(|source| source.tail.poll(now, &mut self.outlets))
-            })
-            .or_else(|| self.streams.iter_mut().find_map(|source| source.follow.poll(now)))
+            .or_else(|| self.outlets.alerts.poll().map(Output::Alert))
+            .or_else(|| self.outlets.alerts.say(now).map(Output::Report))
+            .or_else(|| self.sources.poll(now, &mut self.outlets))
             .or_else(|| self.next_send(now))
             .or_else(|| self.next_save(now))
             .or_else(|| self.next_read());
@@ -374,88 +236,21 @@ impl Engine {
 
     /// When to poll although nothing was observed.
     pub fn next_deadline(&self) -> Option<Tick> {
-        let files = self.files.iter().filter_map(|source| source.tail.deadline());
-        let streams = self.streams.iter().filter_map(|source| source.follow.deadline());
         let lanes = self.outlets.lanes.iter().filter_map(Lane::deadline);
         let save = (self.unsaved == Some(true)).then_some(self.next_save);
         let summaries = self.outlets.deadline();
-        files
-            .chain(streams)
-            .chain(lanes)
+        lanes
+            .chain(self.sources.deadline())
             .chain(save)
             .chain(summaries)
+            .chain(self.outlets.alerts.deadline())
             .chain(self.last_look)
             .chain(self.drain_until)
             .min()
     }
 
-    fn add_source(
-        &mut self,
-        name: &str,
-        kind: &SourceKind,
-        context: Context,
-        checkpoint: Option<&Checkpoint>,
-    ) {
-        match kind {
-            SourceKind::Files(files) => {
-                let known = checkpoint
-                    .and_then(|checkpoint| checkpoint.files.get(name))
-                    .cloned();
-                let settings = TailSettings {
-                    scan_interval: files.scan_interval,
-                    start_at: files.start_at,
-                    context,
-                    framer: Arc::new(FramerSettings {
-                        framing: files.framing,
-                        multiline: files.multiline.clone(),
-                        record_bytes_max: self.record_bytes_max,
-                    }),
-                    open_files_max: self.open_files_max,
-                    // The files of a node outlive us, those of a pod may not.
-                    keep_open_records: !self.once
-                        && self.unsaved.is_some()
-                        && files.framing != Framing::Lines,
-                };
-                let number = settings.context.source;
-                let tail = Tail::new(self.files.len(), settings, known);
-                self.files.push(FileSource {
-                    number,
-                    name: name.to_owned(),
-                    tail,
-                });
-            }
-            SourceKind::ContainerOutput { containers } => {
-                let known = checkpoint
-                    .and_then(|checkpoint| checkpoint.containers.get(name))
-                    .cloned()
-                    .unwrap_or_default();
-                let chosen = containers.iter().cloned().map(Some);
-                let default = containers.is_empty().then_some(None);
-                for container in chosen.chain(default) {
-                    self.next_id += 1;
-                    let known = known.clone().into_iter();
-                    let known =
-                        known.filter(|(name, _)| container.as_ref().is_none_or(|wanted| wanted == name));
-                    let follow = Follow::new(self.next_id, context.clone(), known.collect());
-                    self.streams.push(OutputSource {
-                        number: context.source,
-                        name: name.to_owned(),
-                        container,
-                        follow,
-                    });
-                }
-            }
-        }
-    }
-
-    fn listed(&mut self, now: Tick, source: usize, listing: Result<Vec<Entry>, String>) {
-        let Some(FileSource { tail, .. }) = self.files.get_mut(source) else {
-            return;
-        };
-        let reports = match listing {
-            Ok(entries) => tail.listed(now, entries, &mut self.next_id),
-            Err(error) => tail.listing_failed(now, &error).into_iter().collect(),
-        };
+    fn listed(&mut self, now: Tick, source: usize, listing: Result<Vec<tail::Entry>, String>) {
+        let reports = self.sources.listed(now, source, listing);
         // That the source has run is part of the checkpoint.
         self.unsaved = self.unsaved.map(|unsaved| unsaved || self.next_save.is_zero());
         self.todo.extend(reports.into_iter().map(Output::Report));
@@ -493,9 +288,8 @@ impl Engine {
         if !self.once {
             self.outlets.lanes.iter_mut().for_each(|lane| lane.hurry(until));
         }
-        self.streams
-            .iter_mut()
-            .for_each(|source| source.follow.drain(now, how));
+        let streams = self.sources.streams.iter_mut();
+        streams.for_each(|source| source.follow.drain(now, how));
         match how {
             Drain::WhatIsThere => self.drain_files(now),
             // The other containers still write to their files.
@@ -505,7 +299,10 @@ impl Engine {
 
     fn drain_files(&mut self, now: Tick) {
         self.last_look = None;
-        self.files.iter_mut().for_each(|source| source.tail.drain(now));
+        self.sources
+            .files
+            .iter_mut()
+            .for_each(|source| source.tail.drain(now));
     }
 
     fn next_send(&mut self, now: Tick) -> Option<Output> {
@@ -527,18 +324,16 @@ impl Engine {
     }
 
     fn next_read(&mut self) -> Option<Output> {
-        if !self.outlets.have_room() {
+        if !self.outlets.find_room() {
             return None;
         }
-        self.files.iter_mut().find_map(|source| source.tail.next_read())
+        self.sources.next_read()
     }
 
     /// The end of a drain: everything is settled, or time is up. What is settled is saved first.
     fn finish(&mut self, now: Tick) -> Option<Output> {
         let until = self.drain_until?;
-        let drained = self.files.iter().all(|source| source.tail.is_drained())
-            && self.streams.iter().all(|source| source.follow.is_drained())
-            && self.outlets.are_empty();
+        let drained = self.sources.are_drained() && self.outlets.are_empty();
         if !drained && now < until {
             return None;
         }
@@ -551,6 +346,9 @@ impl Engine {
             self.unsaved = None;
             return Some(Output::Save(self.checkpoint().to_bytes()));
         }
+        if let Some(report) = self.outlets.alerts.say_at_once() {
+            return Some(Output::Report(report));
+        }
         self.finished = true;
         Some(Output::Finished { drained })
     }
@@ -561,34 +359,13 @@ impl Engine {
         }
         while let Some((stream, position)) = self.outlets.reached() {
             self.unsaved = self.unsaved.map(|_| true);
-            if let Some(source) = self
-                .streams
-                .iter_mut()
-                .find(|source| source.follow.id() == stream)
-            {
-                source.follow.reached(position);
-            } else {
-                self.files
-                    .iter_mut()
-                    .any(|source| source.tail.reached(stream, position));
-            }
+            self.sources.reached(stream, position);
         }
     }
 
     fn checkpoint(&self) -> Checkpoint {
         let mut checkpoint = Checkpoint::empty(&self.name);
-        for FileSource { name, tail, .. } in &self.files {
-            if let Some(positions) = tail.positions() {
-                checkpoint.files.insert(name.clone(), positions);
-            }
-        }
-        for OutputSource { name, follow, .. } in &self.streams {
-            checkpoint
-                .containers
-                .entry(name.clone())
-                .or_default()
-                .extend(follow.positions());
-        }
+        self.sources.save(&mut checkpoint);
         for (sink, counts) in self.outlets.summaries() {
             checkpoint.summaries.insert(self.sink_names[sink].clone(), counts);
         }

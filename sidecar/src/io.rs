@@ -6,3 +6,17 @@ pub mod net;
 pub mod secret;
 pub mod signal;
 pub mod terminal;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// A descriptor whose readability can be waited for.
+pub(crate) fn watch(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    #[expect(
+        deprecated,
+        reason = "an owned descriptor keeps its number; the successor is unsafe to call"
+    )]
+    AsyncFd::with_interest(descriptor, Interest::READABLE)
+}

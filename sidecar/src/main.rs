@@ -20,8 +20,8 @@ fn main() -> ExitCode {
     start_log();
     let result = match command {
         Command::Check { file } => return check(&file),
-        Command::Run(args) => run(args),
-        Command::Deadletters(args) => dead_letters(&args),
+        Command::Run(args) => app::start::run(args),
+        Command::Deadletters(args) => app::start::dead_letters(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -45,30 +45,6 @@ fn start_log() {
     } else {
         lines.json().flatten_event(true).init();
     }
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, app::Error> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(app::Error::Runtime)
-}
-
-fn dead_letters(args: &logship::args::DeadLetters) -> Result<(), app::Error> {
-    let mut out = std::io::stdout();
-    if !args.resend {
-        return app::dead_letters::list(args, &mut out);
-    }
-    let environment = std::env::vars().collect();
-    runtime()?.block_on(app::dead_letters::resend(args, &environment, &mut out))
-}
-
-fn run(args: logship::args::Run) -> Result<(), app::Error> {
-    let runtime = runtime()?;
-    let result = runtime.block_on(app::run(args, std::env::vars().collect()));
-    // A write that nobody reads must not keep the process.
-    runtime.shutdown_background();
-    result
 }
 
 #[expect(

@@ -7,16 +7,66 @@ use crate::pipeline::count::Metric;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+/// Name, kind, help and value.
+type Family = (&'static str, &'static str, &'static str, u64);
+
 /// The metrics of these pipelines, in Prometheus' text format.
 pub fn render(pipelines: &[PipelineStatus]) -> String {
-    let sinks = || pipelines.iter().flat_map(|pipeline| &pipeline.sinks);
-    let families = [
+    let mut text = String::new();
+    let families = of_pipelines(pipelines).into_iter().chain(of_sinks(pipelines));
+    for (name, kind, help, value) in families.chain(of_files(pipelines)) {
+        family(name, kind, help, &mut text);
+        sample(name, &[], value, &mut text);
+    }
+    steps(pipelines, &mut text);
+    counts(pipelines, &mut text);
+    text
+}
+
+fn of_pipelines(pipelines: &[PipelineStatus]) -> [Family; 5] {
+    let all = || pipelines.iter();
+    let files = || all().flat_map(|pipeline| &pipeline.files);
+    let containers = || all().flat_map(|pipeline| &pipeline.containers);
+    let truncated = files()
+        .map(|source| source.truncated)
+        .chain(containers().map(|source| source.truncated));
+    [
         (
             "logship_records_total",
             "counter",
             "Records read.",
-            pipelines.iter().map(|pipeline| pipeline.records).sum(),
+            all().map(|pipeline| pipeline.records).sum(),
         ),
+        (
+            "logship_truncated_records_total",
+            "counter",
+            "Records longer than limits.recordBytes, cut there.",
+            truncated.sum(),
+        ),
+        (
+            "logship_in_flight_bytes",
+            "gauge",
+            "Encoded bytes that were read and that no sink has acknowledged yet.",
+            all().map(|pipeline| pipeline.in_flight_bytes).sum(),
+        ),
+        (
+            "logship_reading_stops_total",
+            "counter",
+            "Times that reading stopped because a sink had no room, or all of them hold limits.inFlightBytes.",
+            all().map(|pipeline| pipeline.reading_stops).sum(),
+        ),
+        (
+            "logship_suppressed_alerts_total",
+            "counter",
+            "Alerts that were not written to standard error because there were too many.",
+            all().map(|pipeline| pipeline.suppressed_alerts).sum(),
+        ),
+    ]
+}
+
+fn of_sinks(pipelines: &[PipelineStatus]) -> [Family; 8] {
+    let sinks = || pipelines.iter().flat_map(|pipeline| &pipeline.sinks);
+    [
         (
             "logship_sent_records_total",
             "counter",
@@ -42,9 +92,15 @@ pub fn render(pipelines: &[PipelineStatus]) -> String {
             sinks().map(|sink| sink.rejected).sum(),
         ),
         (
+            "logship_given_up_records_total",
+            "counter",
+            "Of those, records that could not be sent within retry.maxAge.",
+            sinks().map(|sink| sink.given_up).sum(),
+        ),
+        (
             "logship_lost_dead_letters_total",
             "counter",
-            "Refused records that were not even kept.",
+            "Refused records that were not even kept, because of limits.deadLetterBytes or for want of a state directory.",
             sinks().map(|sink| sink.lost).sum(),
         ),
         (
@@ -59,19 +115,8 @@ pub fn render(pipelines: &[PipelineStatus]) -> String {
             "Sinks whose last attempt failed.",
             sinks().filter(|sink| sink.error.is_some()).count() as u64,
         ),
-    ];
-    let mut text = String::new();
-    for (name, kind, help, value) in families.into_iter().chain(of_files(pipelines)) {
-        family(name, kind, help, &mut text);
-        sample(name, &[], value, &mut text);
-    }
-    steps(pipelines, &mut text);
-    counts(pipelines, &mut text);
-    text
+    ]
 }
-
-/// Name, kind, help and value.
-type Family = (&'static str, &'static str, &'static str, u64);
 
 fn of_files(pipelines: &[PipelineStatus]) -> [Family; 9] {
     let files = || pipelines.iter().flat_map(|pipeline| &pipeline.files);
@@ -109,7 +154,7 @@ fn of_files(pipelines: &[PipelineStatus]) -> [Family; 9] {
         (
             "logship_parked_files_total",
             "counter",
-            "Descriptors of quiet files given up because others needed them.",
+            "Descriptors of quiet files given up because limits.openFiles was reached and others needed them.",
             files().map(|source| source.parked).sum(),
         ),
         (
@@ -227,6 +272,9 @@ mod tests {
             name: "shop".to_owned(),
             generation: 1,
             records: 0,
+            in_flight_bytes: 0,
+            reading_stops: 0,
+            suppressed_alerts: 0,
             files: Vec::new(),
             containers: Vec::new(),
             steps,

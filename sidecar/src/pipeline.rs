@@ -13,7 +13,7 @@ mod condition;
 pub mod count;
 pub mod parse;
 pub mod pattern;
-mod rate_limit;
+pub(crate) mod rate_limit;
 mod redact;
 mod run;
 mod sample;

@@ -15,7 +15,7 @@ const RUNS: u64 = 4_000;
 /// Bytes of a mutation at most.
 const BYTES_MAX: usize = 64 << 10;
 /// What is likely to mean something to a parser.
-const TOKENS: [&[u8]; 16] = [
+const TOKENS: [&[u8]; 20] = [
     b"\"",
     b"\\",
     b"{",
@@ -28,6 +28,10 @@ const TOKENS: [&[u8]; 16] = [
     b"-",
     b" ",
     b"\n",
+    b"\r\n",
+    b"\xff\xfe",
+    b" stderr P ",
+    b"#",
     b"\0",
     b"\\u",
     b"99999999999999999999",

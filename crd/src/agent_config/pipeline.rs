@@ -216,7 +216,7 @@ fn stderr() -> Vec<AlertTarget> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum AlertTarget {
-    /// Our standard error.
+    /// Our standard error: at most 100 at once and 10 a second; how many were left out is counted and said.
     Stderr,
     /// A sink of this resource.
     #[serde(untagged)]

@@ -56,7 +56,8 @@ impl Default for Batch {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Retry {
-    /// Milliseconds after which a batch that cannot be sent is given up to the dead-letter file; 0: never.
+    /// Milliseconds after which a batch that cannot be sent is given up to the dead-letter file; 0: never. Counter:
+    /// `logship_given_up_records_total`.
     pub max_age_ms: u64,
 }
 

@@ -189,7 +189,8 @@ pub struct AlertStep {
     /// Condition in CEL: the records that are told of, for example `status >= 500`.
     #[schemars(length(min = 1, max = 4096))]
     pub when: String,
-    /// Whom: `stderr` (of the sidecar) and names of sinks.
+    /// Whom: `stderr` of the sidecar, which gets at most 100 at once and 10 a second and is told how many were left out, and names of
+    /// sinks, which get all.
     #[serde(default = "AlertStep::default_to")]
     #[schemars(length(min = 1, max = 17), inner(length(min = 1, max = 40)))]
     pub to: Vec<String>,

@@ -135,7 +135,7 @@ impl Default for BatchSpec {
 #[serde(rename_all = "camelCase")]
 pub struct RetrySpec {
     /// Age at which a batch that cannot be sent is given up to the dead-letter file, for example `1h`. `0s`: never, so that a
-    /// sink that is down for long loses nothing while the log files are there.
+    /// sink that is down for long loses nothing while the log files are there. Counter: `logship_given_up_records_total`.
     #[serde(default = "RetrySpec::default_max_age")]
     #[schemars(length(max = 16), regex(pattern = DURATION_PATTERN))]
     #[x_kube(validation = Rule::new("duration(self) <= duration('168h')").message("retry.maxAge: must be at most 168h; 0s is for ever"))]

@@ -1,6 +1,7 @@
 //! The documents that the operator writes, or a person.
 
 mod endpoint;
+mod limits;
 
 use super::document_text::{Document, Malformed};
 use super::environment::{is_classic, pod, require_pod};
@@ -240,6 +241,7 @@ fn compiled(config: AgentConfig, layout: &Layout<'_>, mistakes: &mut Vec<Mistake
         .filter_map(|sink| self::sink(&format!("sinks[{}]", sink.name), sink, layout, mistakes))
         .collect();
     let drain = Duration::from_millis(drain_ms);
+    let limits = limits::checked(limits, mistakes);
     let steps = steps.filter(|_| mistakes.len() == found_before)?;
     let resource = Some(name.clone());
     Some(Pipeline {
@@ -250,10 +252,10 @@ fn compiled(config: AgentConfig, layout: &Layout<'_>, mistakes: &mut Vec<Mistake
         steps,
         sinks,
         drain,
-        record_bytes_max: usize::try_from(limits.record_bytes).unwrap_or(usize::MAX),
+        record_bytes_max: limits.record_bytes,
         dead_letter_bytes_max: limits.dead_letter_bytes,
-        in_flight_bytes_max: usize::try_from(limits.in_flight_bytes).unwrap_or(usize::MAX),
-        open_files_max: usize::try_from(limits.open_files).unwrap_or(usize::MAX),
+        in_flight_bytes_max: limits.in_flight_bytes,
+        open_files_max: limits.open_files,
     })
 }
 

@@ -27,7 +27,7 @@ pub(super) fn read(document: &Value) -> (Option<AgentConfig>, Vec<Misfit>) {
     let mut misfits = Vec::new();
     let mut removed = BTreeSet::new();
     while misfits.len() < MISTAKES_MAX {
-        let error = match serde_path_to_error::deserialize::<_, AgentConfig>(&rest) {
+        let error = match AgentConfig::read(&rest) {
             Ok(config) => return (Some(config), misfits),
             Err(error) => error,
         };

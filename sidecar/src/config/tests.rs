@@ -140,7 +140,10 @@ fn mistakes_in_multiline_rules_name_field_value_and_remedy() {
                 "timeoutMs is \"0\"",
             ],
         ),
-        (r#"{"end":"(\\w{1000}){1000}"}"#, &["multiline.end", "size limit"]),
+        (
+            r#"{"end":"(\\w{1000}){1000}"}"#,
+            &["multiline.end", "larger than 1048576 bytes"],
+        ),
     ] {
         let found = from_documents(&environment(&[]), &with_multiline(rules), Path::new("/state"));
         let text = found.unwrap_err().to_string();
@@ -174,7 +177,7 @@ pipeline:
 ";
     let found = check_document("shop.yaml", text).unwrap_err().to_string();
     for expected in [
-        "shop.yaml:5:34: sources[access].files.pattern is \"a(\": unclosed group; write",
+        "shop.yaml:5:45: sources[access].files.pattern is \"a(\": unclosed group at column 2",
         "shop.yaml:8:5: sinks[0].batchh: unknown field `batchh`",
         "sinks[errors].when is \"status >= 500 && size(\"",
         "shop.yaml:14:56: pipeline[0].alert.to is \"pager\": no such sink; write stderr or names",
@@ -222,4 +225,37 @@ fn document_of_a_person_needs_a_pod_only_for_container_output() {
         "{version: 1, name: me, sources: [{name: a, containerOutput: {}}], sinks: [{name: o, stdout: {}}]}";
     let mistakes = from_document(&environment(&[]), "me.yaml", text, None).unwrap_err();
     assert!(mistakes.to_string().contains("POD_NAME is not set"), "{mistakes}");
+}
+
+#[test]
+fn credentials_are_files_and_never_values() {
+    for header in ["authorization", "Authorization", "Proxy-Authorization", "cookie"] {
+        for kind in ["http", "loki", "otlp"] {
+            let sinks =
+                format!(r#"{{"name":"a","{kind}":{{"url":"http://x","headers":{{"{header}":"secret"}}}}}}"#);
+            let mistakes =
+                from_documents(&environment(&[]), &document(&sinks), Path::new("/state")).unwrap_err();
+            let text = mistakes.to_string();
+            assert!(
+                text.contains(&format!("headers[{header}]")) && text.contains("as auth"),
+                "{text}"
+            );
+            assert!(!text.contains("secret"), "{text}");
+        }
+    }
+    for url in ["http://me:secret@host/", "http://secret@host/"] {
+        let sinks = format!(r#"{{"name":"a","http":{{"url":"{url}"}}}}"#);
+        let mistakes = from_documents(&environment(&[]), &document(&sinks), Path::new("/state")).unwrap_err();
+        assert!(!mistakes.to_string().contains("secret"), "{mistakes}");
+    }
+    for auth in [
+        r#""bearer":"secret""#,
+        r#""basic":{"username":"me","password":"secret"}"#,
+    ] {
+        let sinks = format!(r#"{{"name":"a","http":{{"url":"http://x","auth":{{{auth}}}}}}}"#);
+        assert!(
+            from_documents(&environment(&[]), &document(&sinks), Path::new("/state")).is_err(),
+            "{auth}"
+        );
+    }
 }

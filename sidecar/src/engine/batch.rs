@@ -101,6 +101,8 @@ pub struct LaneCounts {
     pub retries: u64,
     /// Records refused for good, or given up.
     pub rejected: u64,
+    /// Of those, records that were repeated for too long.
+    pub given_up: u64,
     /// Records dropped because there was no room.
     pub dropped: u64,
 }
@@ -371,6 +373,7 @@ impl Lane {
             let records = self.sealed[index].batch.records() as u64;
             let error = format!("given up after {} s: {error}", age.as_secs());
             self.error = Some(error.clone());
+            self.counts.given_up += records;
             return vec![self.reject(index, records, error)];
         }
         self.error = Some(error);

@@ -73,6 +73,16 @@ impl FilePosition {
             streams: self.streams,
         }
     }
+
+    /// Whether its parts can be of one file.
+    fn is_possible(&self) -> bool {
+        let Trail { end, bytes, crc: _ } = self.trail;
+        end <= self.offset
+            && bytes <= Trail::BYTES_MAX
+            && bytes as u64 <= end
+            && self.fingerprint.bytes <= Fingerprint::BYTES_MAX
+            && self.streams.is_none_or(|streams| streams.lowest() == self.offset)
+    }
 }
 
 /// Position in a container's output.
@@ -99,6 +109,9 @@ pub enum Error {
     /// Of another resource.
     #[error("belongs to resource {0:?}")]
     Foreign(String),
+    /// Changed by somebody else: a position that this program never writes.
+    #[error("not a checkpoint: no file has the position of {0:?}")]
+    Impossible(String),
 }
 
 impl Checkpoint {
@@ -137,7 +150,11 @@ impl Checkpoint {
         if checkpoint.resource != resource {
             return Err(Error::Foreign(checkpoint.resource));
         }
-        Ok(checkpoint)
+        let mut positions = checkpoint.files.values().flatten();
+        match positions.find(|position| !position.is_possible()) {
+            Some(position) => Err(Error::Impossible(position.name.clone())),
+            None => Ok(checkpoint),
+        }
     }
 
     /// The document as bytes.
@@ -189,6 +206,21 @@ mod tests {
             Checkpoint::parse(br#"{"version":2,"new":1}"#, "shop"),
             Err(Error::Future(2))
         ));
+    }
+
+    #[test]
+    fn position_that_no_file_has_is_an_error() {
+        let check = |change: fn(&mut FilePosition)| {
+            let mut checkpoint = sample();
+            checkpoint.files.values_mut().flatten().for_each(change);
+            let read = Checkpoint::parse(&checkpoint.to_bytes(), "shop");
+            assert!(matches!(read, Err(Error::Impossible(name)) if name == "access.log"));
+        };
+        check(|position| position.offset = 4);
+        check(|position| position.trail.bytes = 6);
+        check(|position| position.trail.bytes = Trail::BYTES_MAX + 1);
+        check(|position| position.fingerprint.bytes = Fingerprint::BYTES_MAX + 1);
+        check(|position| position.streams = Some(StreamPositions::default()));
     }
 
     #[test]

@@ -170,8 +170,8 @@ impl Framer {
         }
     }
 
-    #[cfg(test)]
-    fn capacity(&self) -> usize {
+    /// Bytes of memory that it holds for what is open.
+    pub fn capacity(&self) -> usize {
         match &self.kind {
             Kind::Text(text) => text.capacity(),
             Kind::Streams(streams) => streams.capacity(),

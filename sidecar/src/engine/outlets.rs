@@ -1,6 +1,7 @@
 //! The sinks' queues together: every record goes to each, and a position counts as reached when all have settled it.
 
 use super::Tick;
+use super::alerts::Alerts;
 use super::batch::Lane;
 use super::framer::FramePosition;
 use super::resume::LineKey;
@@ -49,6 +50,8 @@ pub struct Taken {
     pub records: u64,
     /// Bytes of their bodies.
     pub bytes: u64,
+    /// Records that were cut to the maximum.
+    pub truncated: u64,
 }
 
 /// Every lane of a pipeline and what waits for their acknowledgement.
@@ -60,9 +63,12 @@ pub struct Outlets {
     summaries: Vec<Option<Summary>>,
     /// Bytes of all lanes together, beyond which nothing is read.
     bytes_max: usize,
+    /// There was no room before the last read, and how often that began.
+    is_full: bool,
+    stops: u64,
     steps: Run,
-    /// For our standard error. At most what a piece of a read brings about: then the engine gives them out.
-    alerts: VecDeque<Vec<u8>>,
+    /// For our standard error.
+    pub alerts: Alerts,
     /// Memory that the next record uses again.
     spare_fields: Fields<'static>,
     spare_alerts: Vec<Alert>,
@@ -79,8 +85,10 @@ impl Outlets {
             summaries: lanes.iter().map(|_| None).collect(),
             lanes,
             bytes_max,
+            is_full: false,
+            stops: 0,
             steps,
-            alerts: VecDeque::new(),
+            alerts: Alerts::default(),
             spare_fields: Fields::default(),
             spare_alerts: Vec::new(),
             newest: 0,
@@ -101,8 +109,25 @@ impl Outlets {
 
     /// Whether every sink wants more records.
     pub fn have_room(&self) -> bool {
-        let bytes: usize = self.lanes.iter().map(Lane::bytes).sum();
-        bytes < self.bytes_max && self.lanes.iter().all(Lane::has_room)
+        self.bytes() < self.bytes_max && self.lanes.iter().all(Lane::has_room)
+    }
+
+    /// The same before a read, and counts how often that had to wait.
+    pub fn find_room(&mut self) -> bool {
+        let is_full = !self.have_room();
+        self.stops += u64::from(is_full && !self.is_full);
+        self.is_full = is_full;
+        !is_full
+    }
+
+    /// How often reading stopped because there was no room.
+    pub fn stops(&self) -> u64 {
+        self.stops
+    }
+
+    /// Bytes of all lanes together that are not settled.
+    pub fn bytes(&self) -> usize {
+        self.lanes.iter().map(Lane::bytes).sum()
     }
 
     /// Whether every record is settled and every position taken.
@@ -123,7 +148,7 @@ impl Outlets {
     /// Runs the steps on a record and gives it to every sink that wants it.
     pub fn record(&mut self, now: Tick, context: &Context, mut record: Record<'_>) {
         self.newest += 1;
-        self.take(context.source, record.body.len() as u64);
+        self.take(context.source, &record);
         if self.steps.is_empty() {
             return self.hand_out(now, context, &record);
         }
@@ -147,12 +172,14 @@ impl Outlets {
         self.spare_fields = record.fields.recycle();
     }
 
-    fn take(&mut self, source: usize, bytes: u64) {
+    fn take(&mut self, source: usize, record: &Record<'_>) {
         if self.taken.len() <= source {
             self.taken.resize(source + 1, Taken::default());
         }
-        self.taken[source].records += 1;
-        self.taken[source].bytes += bytes;
+        let taken = &mut self.taken[source];
+        taken.records += 1;
+        taken.bytes += record.body.len() as u64;
+        taken.truncated += u64::from(record.original_bytes.is_some());
     }
 
     /// What came from the source of this number so far.
@@ -231,13 +258,8 @@ impl Outlets {
             self.lanes[sink].append(now, &context.commons[sink], &record, self.newest);
         }
         if alert.targets.stderr {
-            self.alerts.push_back(alert.json);
+            self.alerts.add(now, alert.json);
         }
-    }
-
-    /// The next alert for our standard error, one line of JSON.
-    pub fn next_alert(&mut self) -> Option<Vec<u8>> {
-        self.alerts.pop_front()
     }
 
     /// What the steps did so far.

@@ -1,5 +1,7 @@
 //! What the engine has to say to people: one value for each decision, said once, put into words by the shell.
 
+use super::alerts;
+
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Report {
@@ -41,6 +43,13 @@ pub enum Report {
         "more than {0} files are followed; those that are quiet are closed and opened again when they change"
     )]
     TooManyFiles(usize),
+    /// More alerts than standard error gets.
+    #[error(
+        "{0} alerts were not written to standard error, which gets at most {burst} at once and {per_second} a second",
+        burst = alerts::RATE.burst,
+        per_second = alerts::RATE.per_second
+    )]
+    AlertsSuppressed(u64),
     /// A container's output cannot be read at the moment.
     #[error("container output cannot be read, trying again: {0}")]
     OutputUnavailable(String),

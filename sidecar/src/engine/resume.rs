@@ -49,6 +49,7 @@ impl Resume {
             last_second,
             taken: lines
                 .iter()
+                .filter(|(_, _, count)| *count > 0)
                 .map(|&(second, hash, count)| ((second, hash), count))
                 .collect(),
         }
@@ -69,7 +70,7 @@ impl Resume {
 
     /// `sinceTime` of the next connection, in seconds; none: from the beginning.
     pub fn since(&self) -> Option<i64> {
-        self.last_second.map(|second| second - 1)
+        self.last_second.map(|second| second.saturating_sub(1))
     }
 
     /// What a connection that asks from [`Resume::since`] must drop.
@@ -81,11 +82,12 @@ impl Resume {
     pub fn take(&mut self, key: LineKey) {
         if self.last_second.is_none_or(|last| key.second > last) {
             self.last_second = Some(key.second);
-            self.taken = self.taken.split_off(&(key.second - 1, 0));
+            self.taken = self.taken.split_off(&(key.second.saturating_sub(1), 0));
         }
-        let oldest = self.last_second.unwrap_or(key.second) - 1;
+        let oldest = self.last_second.unwrap_or(key.second).saturating_sub(1);
         if key.second >= oldest && self.taken.len() < 2 * LINES_REMEMBERED_MAX {
-            *self.taken.entry((key.second, key.hash)).or_default() += 1;
+            let count = self.taken.entry((key.second, key.hash)).or_default();
+            *count = count.saturating_add(1);
         }
     }
 }
@@ -165,6 +167,19 @@ mod tests {
         read(&mut resume, &[(5, 1), (5, 1)], &mut shipped);
         read(&mut resume, &[(5, 1), (5, 1), (5, 1)], &mut shipped);
         assert_eq!(shipped.len(), 3);
+    }
+
+    #[test]
+    fn position_that_no_line_can_have_is_survived() {
+        let lines = [
+            (i64::MIN, LineKey::new(5, &[1]).hash, u32::MAX),
+            (5, LineKey::new(5, &[1]).hash, 0),
+        ];
+        let mut resume = Resume::restore(Some(i64::MIN), &lines);
+        assert_eq!(resume.since(), Some(i64::MIN));
+        let mut shipped = Vec::new();
+        read(&mut resume, &[(5, 1), (i64::MIN, 1)], &mut shipped);
+        assert_eq!(shipped, [(5, 1)], "a line that was taken no times is not dropped");
     }
 
     #[test]

@@ -18,6 +18,12 @@ pub struct PipelineStatus {
     pub generation: i64,
     /// Records read.
     pub records: u64,
+    /// Bytes that sinks have not acknowledged.
+    pub in_flight_bytes: u64,
+    /// How often reading stopped because sinks had no room.
+    pub reading_stops: u64,
+    /// Alerts that were not written to standard error because there were too many.
+    pub suppressed_alerts: u64,
     /// Its files sources and their positions.
     pub files: Vec<FilesStatus>,
     /// Its container output sources.
@@ -40,6 +46,8 @@ pub struct FilesStatus {
     pub records: u64,
     /// Bytes of them.
     pub bytes: u64,
+    /// Records that were cut to the maximum.
+    pub truncated: u64,
     /// Bytes that are there and were not read.
     pub lag_bytes: u64,
     /// Files that are followed.
@@ -72,6 +80,8 @@ pub struct ContainerStatus {
     pub records: u64,
     /// Bytes of them.
     pub bytes: u64,
+    /// Records that were cut to the maximum.
+    pub truncated: u64,
     /// Settled last second by container.
     pub positions: Vec<(String, Option<i64>)>,
 }
@@ -90,6 +100,8 @@ pub struct SinkStatus {
     pub retries: u64,
     /// Records refused for good, or given up.
     pub rejected: u64,
+    /// Of those, records that could not be sent within `retry.maxAge`.
+    pub given_up: u64,
     /// Records dropped because the sink took none.
     pub dropped: u64,
     /// Of the refused ones, those that were not even kept.
@@ -101,8 +113,12 @@ pub struct SinkStatus {
 impl Engine {
     /// The pipeline at this moment.
     pub fn status(&self) -> PipelineStatus {
-        let files = self.files.iter().map(|source| {
-            let Taken { records, bytes } = self.outlets.taken(source.number);
+        let files = self.sources.files.iter().map(|source| {
+            let Taken {
+                records,
+                bytes,
+                truncated,
+            } = self.outlets.taken(source.number);
             let tail = &source.tail;
             let TailCounts {
                 lost_files,
@@ -117,6 +133,7 @@ impl Engine {
                 source: source.name.clone(),
                 records,
                 bytes,
+                truncated,
                 lag_bytes: tail.lag_bytes(),
                 files: tail.files(),
                 open_files: tail.open_files(),
@@ -129,12 +146,17 @@ impl Engine {
                 positions: positions.map(|at| (at.name, at.offset)).collect(),
             }
         });
-        let containers = self.streams.iter().map(|source| {
-            let Taken { records, bytes } = self.outlets.taken(source.number);
+        let containers = self.sources.streams.iter().map(|source| {
+            let Taken {
+                records,
+                bytes,
+                truncated,
+            } = self.outlets.taken(source.number);
             ContainerStatus {
                 source: source.name.clone(),
                 records,
                 bytes,
+                truncated,
                 positions: source
                     .follow
                     .positions()
@@ -154,6 +176,7 @@ impl Engine {
                     sent_bytes,
                     retries,
                     rejected,
+                    given_up,
                     dropped,
                 } = lane.counts;
                 SinkStatus {
@@ -162,6 +185,7 @@ impl Engine {
                     sent_bytes,
                     retries,
                     rejected,
+                    given_up,
                     dropped,
                     lost: 0,
                     error: lane.error.clone(),
@@ -171,6 +195,9 @@ impl Engine {
             name: self.name.clone(),
             generation: self.generation,
             records: self.outlets.newest(),
+            in_flight_bytes: self.outlets.bytes() as u64,
+            reading_stops: self.outlets.stops(),
+            suppressed_alerts: self.outlets.alerts.suppressed(),
             files: files.collect(),
             containers: containers.collect(),
             steps: self.outlets.steps().counts().collect(),

@@ -33,7 +33,7 @@ impl Counts {
         let severity = record.severity.map_or("UNKNOWN", Severity::name);
         self.span(record.observed, record.observed);
         match self.records.get_mut(severity) {
-            Some(count) => *count += 1,
+            Some(known) => *known = known.saturating_add(1),
             None => {
                 self.records.insert(severity.to_owned(), 1);
             }
@@ -46,7 +46,8 @@ impl Counts {
         }
         self.span(other.start, other.end);
         for (severity, count) in &other.records {
-            *self.records.entry(severity.clone()).or_default() += count;
+            let sum = self.records.entry(severity.clone()).or_default();
+            *sum = sum.saturating_add(*count);
         }
     }
 
@@ -61,7 +62,10 @@ impl Counts {
     /// One JSON object without a newline.
     fn to_line(&self) -> Vec<u8> {
         let time = |nanos| String::from_utf8_lossy(&rfc3339(nanos)).into_owned();
-        let total: u64 = self.records.values().sum();
+        let total = self
+            .records
+            .values()
+            .fold(0, |total: u64, count| total.saturating_add(*count));
         serde_json::json!({
             "start": time(self.start),
             "end": time(self.end),
@@ -204,6 +208,25 @@ mod tests {
         restarted.mark(2);
         restarted.settle(2);
         assert_eq!(restarted.counts().records["UNKNOWN"], 2);
+    }
+
+    #[test]
+    fn counts_at_their_end_stay_there() {
+        let text = format!(
+            r#"{{"start":{},"end":{},"records":{{"ERROR":{},"INFO":1}}}}"#,
+            i64::MIN,
+            i64::MAX,
+            u64::MAX
+        );
+        let known: Counts = serde_json::from_str(&text).unwrap();
+        let mut summary = Summary::new(MINUTE, known);
+        count(&mut summary, 1, Some(Severity::Error));
+        summary.mark(1);
+        summary.settle(1);
+        let line = summary.poll(MINUTE, 2, true).unwrap();
+        let line: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(line["severities"]["ERROR"], u64::MAX);
+        assert_eq!(line["records"], u64::MAX);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use super::*;
-use crate::config::{Files, Source};
+use crate::config::{Files, Pod, Source, SourceKind};
 use crate::engine::checkpoint::Identity;
-use crate::pipeline::Steps;
+use crate::engine::tail::{Chunk, Entry, Look};
 use logship_crd::agent_config::{Framing, StartAt};
 
 const DRAIN_TIME: Duration = Duration::from_secs(10);
@@ -20,20 +20,12 @@ fn engine(persistent: bool) -> Engine {
         multiline: None,
     };
     let pipeline = Pipeline {
-        name: "shop".to_owned(),
-        resource: None,
-        generation: 0,
         sources: vec![Source {
             name: "files".to_owned(),
             kind: SourceKind::Files(files),
         }],
-        steps: Steps::default(),
-        sinks: Vec::new(),
         drain: DRAIN_TIME,
-        record_bytes_max: 1 << 20,
-        dead_letter_bytes_max: 1 << 20,
-        in_flight_bytes_max: 1 << 20,
-        open_files_max: 1000,
+        ..Pipeline::empty()
     };
     let start = Start {
         pod: &Pod::default(),

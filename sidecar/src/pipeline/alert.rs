@@ -6,9 +6,10 @@ use super::condition::Condition;
 use super::steps::Check;
 use super::when::Undefined;
 use crate::record::time::rfc3339;
-use crate::record::{Fields, Labels, Record, Severity, Value};
+use crate::record::{Labels, Record, Severity};
+use crate::sink::encode::escape::text;
+use crate::sink::encode::json::object;
 use logship_crd::agent_config::{AlertStep, AlertTarget};
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// One record that somebody is told of.
@@ -83,71 +84,31 @@ impl AlertRule {
         Ok(matches.then(|| Alert {
             name: Arc::clone(&self.name),
             targets: self.targets.clone(),
-            json: json(&self.name, origin.labels, record).into_bytes(),
+            json: json(&self.name, origin.labels, record),
         }))
     }
 }
 
-fn json(name: &str, labels: &Labels, record: &Record<'_>) -> String {
-    let mut out = String::with_capacity(record.body.len() + 256);
-    out.push_str("{\"alert\":");
-    text(name, &mut out);
-    out.push_str(",\"timestamp\":\"");
-    out.extend(rfc3339(record.time).map(char::from));
-    out.push_str("\",\"details\":{");
+fn json(name: &str, labels: &Labels, record: &Record<'_>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(record.body.len() + 256);
+    out.extend_from_slice(b"{\"alert\":");
+    text(name.as_bytes(), &mut out);
+    out.extend_from_slice(b",\"timestamp\":\"");
+    out.extend_from_slice(&rfc3339(record.time));
+    out.extend_from_slice(b"\",\"details\":{");
     if let Some(severity) = record.severity.map(Severity::name) {
-        out.push_str("\"severity\":");
-        text(severity, &mut out);
-        out.push(',');
+        out.extend_from_slice(b"\"severity\":");
+        text(severity.as_bytes(), &mut out);
+        out.push(b',');
     }
-    out.push_str("\"body\":");
-    text(&String::from_utf8_lossy(&record.body), &mut out);
-    out.push_str(",\"labels\":{");
-    for (index, (name, value)) in labels.iter().enumerate() {
-        member(index, name, &mut out);
-        text(value, &mut out);
+    out.extend_from_slice(b"\"body\":");
+    text(&record.body, &mut out);
+    out.extend_from_slice(b",\"labels\":");
+    serde_json::to_writer(&mut out, labels).expect("a struct of texts always serialises");
+    if !record.fields.is_empty() {
+        out.extend_from_slice(b",\"fields\":");
+        object(&record.fields, &mut out);
     }
-    out.push('}');
-    fields(&record.fields, &mut out);
-    out.push_str("}}");
+    out.extend_from_slice(b"}}");
     out
-}
-
-fn fields(fields: &Fields<'_>, out: &mut String) {
-    if fields.is_empty() {
-        return;
-    }
-    out.push_str(",\"fields\":{");
-    for (index, (name, value)) in fields.iter().enumerate() {
-        member(index, name, out);
-        // Writing to a string cannot fail.
-        let _ = match value {
-            Value::Null => out.write_str("null"),
-            Value::Bool(value) => write!(out, "{value}"),
-            Value::Int(value) => write!(out, "{value}"),
-            Value::Uint(value) => write!(out, "{value}"),
-            Value::Float(value) => out.write_str(&serde_json::Value::from(*value).to_string()),
-            Value::Number(written) => out.write_str(written),
-            // In valid JSON a newline stands only between values.
-            Value::Json(written) => out.write_str(&written.replace(['\n', '\r'], " ")),
-            Value::Text(bytes) => {
-                text(&String::from_utf8_lossy(bytes), out);
-                Ok(())
-            }
-        };
-    }
-    out.push('}');
-}
-
-fn member(index: usize, name: &str, out: &mut String) {
-    if index > 0 {
-        out.push(',');
-    }
-    text(name, out);
-    out.push(':');
-}
-
-fn text(value: &str, out: &mut String) {
-    // A text is always JSON.
-    let _ = write!(out, "{}", serde_json::Value::from(value));
 }

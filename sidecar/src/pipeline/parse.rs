@@ -21,6 +21,8 @@ mod text;
 use self::access::LastTime;
 use self::found::Found;
 use self::groups::Groups;
+use super::pattern;
+use super::when::Position;
 use crate::record::{Fields, Record};
 use logship_crd::agent_config::{ParseFormat, ParseStep};
 use std::borrow::Cow;
@@ -56,11 +58,21 @@ pub enum Error {
     #[error("only the format regex takes a pattern: remove the pattern, or make the format regex")]
     Pattern,
     /// Not the syntax, or the compiled program would be too large.
-    #[error("the pattern cannot be used (https://docs.rs/regex describes what can)")]
-    Expression(#[source] Box<regex::Error>),
+    #[error("{0}; https://docs.rs/regex describes what can be used")]
+    Expression(pattern::Error),
     /// The expression would extract nothing.
     #[error("the pattern has no named group: write (?P<name>...) around each part that becomes a field")]
     NoGroup,
+}
+
+impl Error {
+    /// Where in the pattern, if that is known.
+    pub fn position(&self) -> Option<Position> {
+        match self {
+            Self::Expression(error) => error.position(),
+            Self::NoPattern | Self::Pattern | Self::NoGroup => None,
+        }
+    }
 }
 
 impl Parser {

@@ -1,9 +1,9 @@
-//! Regular expressions of steps: linear in the text by construction, and bounded in memory.
+//! Regular expressions, wherever a document has them: linear in the text by construction, and bounded in memory.
 
 use super::when::Position;
 use regex::bytes::{Regex, RegexBuilder};
 
-/// Bytes of a compiled expression, and again of the tables that it builds while it runs.
+/// Bytes of a compiled expression, and again of the tables that it builds while it runs, where nothing else is asked for.
 const BYTES_MAX: usize = 256 << 10;
 
 /// Why a text is no regular expression that can be used.
@@ -37,15 +37,20 @@ impl Error {
 
 /// Compiles an expression that is searched in bytes.
 pub fn compile(text: &str) -> Result<Regex, Error> {
+    compile_within(text, BYTES_MAX)
+}
+
+/// The same for an expression of which there are few, with a bound of its own.
+pub fn compile_within(text: &str, bytes_max: usize) -> Result<Regex, Error> {
     let builder = &mut RegexBuilder::new(text);
-    builder.size_limit(BYTES_MAX).dfa_size_limit(BYTES_MAX);
+    builder.size_limit(bytes_max).dfa_size_limit(bytes_max);
     builder.build().map_err(|error| explain(text, &error))
 }
 
 /// The library says where by a drawing: the expression, and a caret below it. Both are indented alike.
 fn explain(text: &str, error: &regex::Error) -> Error {
-    if let regex::Error::CompiledTooBig(_) = error {
-        return Error::Unusable(format!("larger than {BYTES_MAX} bytes when compiled"));
+    if let regex::Error::CompiledTooBig(bytes_max) = error {
+        return Error::Unusable(format!("larger than {bytes_max} bytes when compiled"));
     }
     let drawing = error.to_string();
     let last = drawing.lines().last().unwrap_or_default();

@@ -11,15 +11,23 @@ use logship_crd::agent_config::RateLimitStep;
 /// Parts of a token, so that a nanosecond at one record a second is a whole number of them.
 const TOKEN: u128 = 1_000_000_000;
 
+/// At most so many, as tokens of a bucket.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rate {
+    /// In the long run.
+    pub per_second: u32,
+    /// At once after a pause.
+    pub burst: u32,
+}
+
 pub(super) struct RateLimit {
-    per_second: u32,
-    burst: u32,
+    rate: Rate,
     when: Condition,
 }
 
-/// What a [`RateLimit`] has left.
+/// What a [`Rate`] has left.
 #[derive(Debug, Default)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     /// In parts of a token.
     content: u128,
     /// When it was last filled. Never goes back.
@@ -39,18 +47,16 @@ impl RateLimit {
             }
         }
         Some(Self {
-            per_second: step.per_second,
-            burst,
+            rate: Rate {
+                per_second: step.per_second,
+                burst,
+            },
             when: when.filter(|_| usable)?,
         })
     }
 
-    /// A full one.
     pub(super) fn bucket(&self) -> Bucket {
-        Bucket {
-            content: u128::from(self.burst) * TOKEN,
-            filled: Tick::ZERO,
-        }
+        self.rate.bucket()
     }
 
     pub(super) fn drops(
@@ -60,10 +66,21 @@ impl RateLimit {
         origin: Origin<'_>,
         record: &Record<'_>,
     ) -> Result<bool, Undefined> {
-        Ok(self.when.concerns(origin, record)? && !self.take(bucket, now))
+        Ok(self.when.concerns(origin, record)? && !self.rate.take(bucket, now))
+    }
+}
+
+impl Rate {
+    /// A full one.
+    pub(crate) fn bucket(self) -> Bucket {
+        Bucket {
+            content: u128::from(self.burst) * TOKEN,
+            filled: Tick::ZERO,
+        }
     }
 
-    fn take(&self, bucket: &mut Bucket, now: Tick) -> bool {
+    /// Whether there is a token for one more, which is then taken.
+    pub(crate) fn take(self, bucket: &mut Bucket, now: Tick) -> bool {
         let elapsed = now.saturating_sub(bucket.filled).as_nanos();
         bucket.filled = bucket.filled.max(now);
         // 2^94 nanoseconds at most times 2^32 a second: no overflow.
@@ -93,7 +110,7 @@ mod tests {
             steps in proptest::collection::vec(0u64..200, 1..200),
             backward in any::<bool>(),
         ) {
-            let limit = RateLimit { per_second, burst, when: Condition::ALWAYS };
+            let limit = Rate { per_second, burst };
             let mut bucket = limit.bucket();
             let mut now = Duration::ZERO;
             let mut kept = Vec::new();
@@ -121,7 +138,7 @@ mod tests {
         /// Who stays within the rate loses nothing.
         #[test]
         fn a_steady_stream_within_the_rate_passes(per_second in 1u32..1000) {
-            let limit = RateLimit { per_second, burst: 1, when: Condition::ALWAYS };
+            let limit = Rate { per_second, burst: 1 };
             let mut bucket = limit.bucket();
             let pause = Duration::from_nanos(1_000_000_000u64.div_ceil(u64::from(per_second)));
             for number in 0..100 {

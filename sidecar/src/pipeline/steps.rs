@@ -186,7 +186,15 @@ impl Check<'_> {
             "write a regular expression with named groups for the format regex, and none for the others";
         let compiled = parse::Parser::compile(step);
         compiled
-            .map_err(|error| self.mistake("parse.pattern", value, &error.to_string(), remedy))
+            .map_err(|error| {
+                self.mistake_at(
+                    "parse.pattern",
+                    value,
+                    error.position(),
+                    &error.to_string(),
+                    remedy,
+                );
+            })
             .ok()
     }
 

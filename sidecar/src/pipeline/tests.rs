@@ -1,3 +1,4 @@
+mod exponential;
 mod redact;
 
 use super::*;
@@ -109,6 +110,7 @@ fn every_mistake_is_reported_with_its_place_and_remedy() {
         {"count": {"name": "twice_total"}},
         {"count": {"name": "twice_total"}},
         {"parse": {"format": "regex"}},
+        {"parse": {"format": "regex", "pattern": "ab("}},
     ]);
     let mistakes = compile(steps).unwrap_err();
     let expected = [
@@ -138,7 +140,8 @@ fn every_mistake_is_reported_with_its_place_and_remedy() {
         ("pipeline[10].count.labels", "the same label as another"),
         ("pipeline[11].count.name", "the sidecar's own"),
         ("pipeline[13].count.name", "used twice"),
-        ("pipeline[14].parse.pattern", ""),
+        ("pipeline[14].parse.pattern", "needs a pattern"),
+        ("pipeline[15].parse.pattern", "unclosed group at column 3"),
     ];
     assert_eq!(mistakes.len(), expected.len(), "{mistakes:#?}");
     for (mistake, (place, problem)) in mistakes.iter().zip(expected) {

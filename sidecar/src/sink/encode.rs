@@ -6,8 +6,10 @@
 
 mod checked;
 mod elasticsearch;
-mod escape;
-mod json;
+pub(crate) mod escape;
+pub(crate) mod json;
+#[cfg(test)]
+mod lines;
 mod loki;
 mod otlp;
 pub(super) mod protobuf;

@@ -133,6 +133,20 @@ mod tests {
     }
 
     #[test]
+    fn batch_is_made_durable_only_where_that_is_asked_for() {
+        // What is no file cannot be made durable, and says so.
+        let path = PathBuf::from("/dev/null");
+        let asked = settings(path.clone(), None);
+        let error = append(&asked, 0, b"one\n").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        let not_asked = FileSettings {
+            fsync: Fsync::Never,
+            ..settings(path, None)
+        };
+        append(&not_asked, 0, b"one\n").unwrap();
+    }
+
+    #[test]
     fn full_file_is_renamed_and_only_so_many_are_kept() {
         let directory = tempfile::tempdir().unwrap();
         let rotation = Rotation {
@@ -169,5 +183,20 @@ mod tests {
             (read(&numbered(&settings.path, 1)), read(&settings.path)),
             ("1\n2\n".into(), "3\n".into())
         );
+    }
+
+    #[test]
+    fn clock_that_was_set_back_renames_nothing_and_loses_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let rotation = Rotation {
+            max_bytes: 0,
+            max_age_ms: 1,
+            keep: 0,
+        };
+        let settings = settings(directory.path().join("a.log"), Some(rotation));
+        for now in [0, Nanos::MIN, -1] {
+            append(&settings, now, b"1\n").unwrap();
+        }
+        assert_eq!(read(&settings.path), "1\n1\n1\n");
     }
 }

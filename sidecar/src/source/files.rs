@@ -182,19 +182,7 @@ mod tests {
             framing: Framing::Lines,
             multiline: None,
         };
-        let pipeline = Pipeline {
-            name: "shop".to_owned(),
-            resource: None,
-            generation: 0,
-            sources: Vec::new(),
-            steps: crate::pipeline::Steps::default(),
-            sinks: Vec::new(),
-            drain: Duration::ZERO,
-            record_bytes_max: 1 << 20,
-            dead_letter_bytes_max: 1 << 20,
-            in_flight_bytes_max: 1 << 20,
-            open_files_max: 1000,
-        };
+        let pipeline = Pipeline::empty();
         let start = Start {
             pod: &Pod::default(),
             checkpoint: None,

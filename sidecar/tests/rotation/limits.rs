@@ -9,10 +9,33 @@ use std::process::Command;
 /// A user that is nobody else.
 const UID: u32 = 54_321;
 
+/// The sidecar, started by another program, which gets it as the arguments of its last one, a script.
+fn below(place: &Place, program: &str, arguments: &[&str]) -> Running {
+    let command = logs(place);
+    let mut limited = Command::new(program);
+    limited
+        .args(arguments)
+        .arg("sh")
+        .arg(command.get_program())
+        .args(command.get_args())
+        .envs(
+            command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+    place.redirect(&mut limited);
+    Running::start(&mut limited)
+}
+
 #[test]
 fn watch_queue_overflow_with_50_000_creations_loses_no_file() {
     let place = Place::new();
-    let running = Running::start(&mut logs(&place));
+    let mut command = logs(&place);
+    edit(&place, |document| {
+        // What overflowed is noticed as such, not by the next look around.
+        document["sources"][0]["files"]["scanIntervalMs"] = 3_600_000.into();
+    });
+    let running = Running::start(&mut command);
     place.append("first.log", &numbered(0..1));
     place.wait_for_lines(1);
     stall(&running);
@@ -40,21 +63,7 @@ fn ten_thousand_files_with_a_thousand_descriptors_are_read_in_turns() {
         .unwrap();
     }
     // Were more descriptors held, opening would fail.
-    let command = logs(&place);
-    let mut limited = Command::new("sh");
-    limited
-        .arg("-c")
-        .arg("ulimit -n 1040; exec \"$@\"")
-        .arg("sh")
-        .arg(command.get_program())
-        .args(command.get_args())
-        .envs(
-            command
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        );
-    place.redirect(&mut limited);
-    let running = Running::start(&mut limited);
+    let running = below(&place, "sh", &["-c", "ulimit -n 1040; exec \"$@\""]);
     place.wait_for_lines(10_000);
     for number in [0, 5000, 9999] {
         place.append(
@@ -89,21 +98,12 @@ fn limit_of_open_files_is_taken_from_the_document() {
 fn where_the_kernel_refuses_watches_changes_are_noticed_by_polling_and_that_is_said_once() {
     let place = Place::new();
     place.append("a.log", &numbered(0..10));
-    let command = logs(&place);
-    let mut limited = Command::new("unshare");
-    limited
-        .args(["--user", "--map-root-user", "sh", "-c"])
-        .arg("echo 0 > /proc/sys/user/max_inotify_watches && exec \"$@\"")
-        .arg("sh")
-        .arg(command.get_program())
-        .args(command.get_args())
-        .envs(
-            command
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        );
-    place.redirect(&mut limited);
-    let running = Running::start(&mut limited);
+    let limit = "echo 0 > /proc/sys/user/max_inotify_watches && exec \"$@\"";
+    let running = below(
+        &place,
+        "unshare",
+        &["--user", "--map-root-user", "sh", "-c", limit],
+    );
     place.wait_for_lines(10);
     place.append("a.log", &numbered(10..20));
     place.wait_for_lines(20);
@@ -143,19 +143,41 @@ fn directory_missing_at_the_start_is_said_and_followed_once_it_is_there() {
     ends_with_exactly(&place, running, 10);
 }
 
-#[test]
-fn quiet_files_line_arrives_while_a_noisy_file_has_50_mb_to_read() {
-    let place = Place::new();
+/// Waits for the line of the quiet file, which has to come long before the noise has ended.
+fn quiet_line_comes_early(place: &Place, mut command: Command) {
     let noise = "noise noise noise noise noise noise noise noise noise\n".repeat(10_000);
     for _ in 0..100 {
         place.append("noisy.log", &noise);
     }
     place.append("quiet.log", "quiet\n");
-    let running = Running::start(&mut logs(&place));
+    let running = Running::start(&mut command);
     let read = eventually("the quiet line", || {
         let output = place.stdout();
         output.contains("quiet\n").then_some(output.len())
     });
     assert!(read < noise.len() * 50, "{read} bytes came first");
     running.kill();
+}
+
+#[test]
+fn quiet_files_line_arrives_while_a_noisy_file_has_50_mb_to_read() {
+    let place = Place::new();
+    quiet_line_comes_early(&place, logs(&place));
+}
+
+#[test]
+fn quiet_sources_line_arrives_while_the_source_before_it_has_50_mb_to_read() {
+    let place = Place::new();
+    let mut command = logs(&place);
+    edit(&place, |document| {
+        let mut quiet = document["sources"][0].clone();
+        quiet["name"] = "quiet".into();
+        quiet["files"]["pattern"] = "^quiet".into();
+        document["sources"][0]["files"]["pattern"] = "^noisy".into();
+        document["sources"].as_array_mut().unwrap().push(quiet);
+    });
+    let logs = place.path("logs");
+    let directories = serde_json::json!({"shop/access": logs, "shop/quiet": logs});
+    command.env("LOGSHIP_DIRECTORIES", directories.to_string());
+    quiet_line_comes_early(&place, command);
 }

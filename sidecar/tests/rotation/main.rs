@@ -5,8 +5,12 @@ mod copies;
 mod follow;
 mod identity;
 mod limits;
+mod long;
 mod losses;
+mod overflow;
+mod patience;
 mod renames;
+mod reuse;
 mod sources;
 #[path = "../run/support.rs"]
 #[expect(dead_code, reason = "shared with the other tests of the binary")]

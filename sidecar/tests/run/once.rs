@@ -144,5 +144,5 @@ fn check_points_at_line_and_column_of_every_mistake() {
         .lines()
         .map(|line| line.split(": ").next().unwrap())
         .collect();
-    assert_eq!(places, ["try.yaml:5:25", "try.yaml:8:3"], "{said}");
+    assert_eq!(places, ["try.yaml:5:35", "try.yaml:8:3"], "{said}");
 }

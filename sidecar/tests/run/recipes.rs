@@ -2,8 +2,7 @@
 //! `expected.metrics` at /metrics, and any other `expected.NAME` in the file NAME.
 //! `UPDATE=1 cargo test -p logship --test run recipes` writes what is there.
 
-use crate::support::{Place, Running, eventually, finish};
-use crate::{ask_admin, free_port};
+use crate::support::{Place, Running, ask_admin, eventually, finish, free_port};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

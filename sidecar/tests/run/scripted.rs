@@ -5,6 +5,7 @@ use bytes::Bytes;
 use flate2::read::GzDecoder;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -32,6 +33,11 @@ pub enum Reply {
         headers: Vec<(&'static str, String)>,
         body: Bytes,
     },
+    /// An answer of gRPC: a message and, behind it, how the call went.
+    Call {
+        message: Vec<u8>,
+        trailers: Vec<(&'static str, String)>,
+    },
     /// It takes what was sent, but nobody hears of it.
     Silence,
 }
@@ -50,9 +56,21 @@ impl Reply {
         }
     }
 
+    /// A call that went as `code` says, with this message and more about it.
+    pub fn call(code: u16, message: Vec<u8>, about: &[(&'static str, &str)]) -> Self {
+        let about = about.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        Self::Call {
+            message,
+            trailers: std::iter::once(("grpc-status", code.to_string()))
+                .chain(about)
+                .collect(),
+        }
+    }
+
     fn takes(&self) -> bool {
         match self {
             Self::Answer { status, .. } => (200..300).contains(status),
+            Self::Call { trailers, .. } => trailers.contains(&("grpc-status", "0".to_owned())),
             Self::Silence => true,
         }
     }
@@ -108,11 +126,16 @@ impl Scripted {
         kept.iter().map(|(asked, _)| asked.clone()).collect()
     }
 
+    pub fn requests_taken(&self) -> Vec<Asked> {
+        let kept = self.kept.lock().unwrap();
+        let taken = kept.iter().filter(|(_, reply)| reply.takes());
+        taken.map(|(asked, _)| asked.clone()).collect()
+    }
+
     /// How often each message was taken.
     pub fn taken(&self) -> BTreeMap<String, usize> {
         let mut taken = BTreeMap::new();
-        let kept = self.kept.lock().unwrap();
-        for (asked, _) in kept.iter().filter(|(_, reply)| reply.takes()) {
+        for asked in self.requests_taken() {
             for message in messages(&asked.body) {
                 *taken.entry(message).or_default() += 1;
             }
@@ -143,18 +166,30 @@ fn plain(headers: &HeaderMap, body: &[u8]) -> Vec<u8> {
 }
 
 async fn respond(reply: Reply) -> Response<server::Body> {
-    let Reply::Answer {
-        status,
-        headers,
-        body,
-    } = reply
-    else {
-        return std::future::pending().await;
-    };
-    let mut response = Response::new(Full::new(body).boxed_unsync());
-    *response.status_mut() = StatusCode::from_u16(status).unwrap();
-    for (name, value) in headers {
-        response.headers_mut().insert(name, value.parse().unwrap());
+    match reply {
+        Reply::Answer {
+            status,
+            headers,
+            body,
+        } => {
+            let mut response = Response::new(Full::new(body).boxed_unsync());
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            response.headers_mut().extend(parsed(headers));
+            response
+        }
+        Reply::Call { message, trailers } => {
+            let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+            let frame = [&[0], &length[..], &message].concat();
+            let trailers = parsed(trailers).collect();
+            let body = Full::from(frame).with_trailers(async { Some(Ok(trailers)) });
+            Response::new(body.boxed_unsync())
+        }
+        Reply::Silence => std::future::pending().await,
     }
-    response
+}
+
+fn parsed(headers: Vec<(&'static str, String)>) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    headers
+        .into_iter()
+        .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
 }

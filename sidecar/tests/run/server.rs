@@ -1,11 +1,12 @@
-//! An HTTP server in a thread of its own, with or without TLS; it ends with the test's process.
+//! A server of HTTP/1 and HTTP/2 in a thread of its own, with or without TLS; it ends with the test's process.
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -18,7 +19,7 @@ pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 pub fn start<A, F>(tls: Option<TlsAcceptor>, answer: A) -> SocketAddr
 where
     A: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Response<Body>> + Send,
+    F: Future<Output = Response<Body>> + Send + 'static,
 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -35,7 +36,7 @@ where
 async fn serve<A, F>(listener: TcpListener, tls: Option<TlsAcceptor>, answer: A)
 where
     A: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Response<Body>> + Send,
+    F: Future<Output = Response<Body>> + Send + 'static,
 {
     listener.set_nonblocking(true).unwrap();
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
@@ -57,16 +58,16 @@ where
     }
 }
 
-async fn serve_connection<A, F>(stream: impl AsyncRead + AsyncWrite + Unpin, answer: A)
+async fn serve_connection<A, F>(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, answer: A)
 where
     A: Fn(Request<Incoming>) -> F,
-    F: Future<Output = Response<Body>>,
+    F: Future<Output = Response<Body>> + Send + 'static,
 {
     let service = service_fn(|request| {
         let answer = answer(request);
         async { Ok::<_, Infallible>(answer.await) }
     });
-    let _ = hyper::server::conn::http1::Builder::new()
+    let _ = Builder::new(TokioExecutor::new())
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }

@@ -1,9 +1,15 @@
 //! Sinks of the real binary against receivers that fail in every way that the protocols know.
 
+mod alerts;
 mod answers;
+mod bursts;
 mod dialects;
+mod grpc;
 mod queues;
+mod renewal;
+mod resets;
 mod secrets;
+mod status;
 mod trust;
 
 use crate::scripted::Scripted;

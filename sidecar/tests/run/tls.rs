@@ -10,6 +10,9 @@ use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConf
 use std::sync::{Arc, Mutex};
 use tokio_rustls::TlsAcceptor;
 
+/// Its name in the handshake.
+const HTTP2: &[u8] = b"h2";
+
 /// Vouches for servers and clients.
 pub struct Authority {
     /// Its certificate.
@@ -86,6 +89,17 @@ impl Renewable {
         TlsAcceptor::from(Arc::new(config))
     }
 
+    /// Takes only clients that offer HTTP/2 in the handshake, as servers of gRPC do.
+    pub fn acceptor_for_http2(&self) -> TlsAcceptor {
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(OnlyHttp2(self.clone())));
+        config.alpn_protocols = vec![HTTP2.to_vec()];
+        TlsAcceptor::from(Arc::new(config))
+    }
+
     /// Takes only clients for whom `authority` vouches, and notes the certificate of each.
     pub fn acceptor_for_clients_of(&self, authority: &Authority) -> (TlsAcceptor, Clients) {
         let mut roots = RootCertStore::empty();
@@ -107,6 +121,17 @@ impl Renewable {
 impl ResolvesServerCert for Renewable {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.0.lock().unwrap()))
+    }
+}
+
+/// Has no certificate for who does not offer HTTP/2.
+#[derive(Debug)]
+struct OnlyHttp2(Renewable);
+
+impl ResolvesServerCert for OnlyHttp2 {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let offers = hello.alpn()?.any(|protocol| protocol == HTTP2);
+        offers.then(|| self.0.resolve(hello)).flatten()
     }
 }
 

@@ -3,12 +3,16 @@
 use super::super::{Auth, Dialect, Endpoint, Mistake, SinkKind, Tls};
 use super::invalid;
 use crate::sink::compress::Codec;
+use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
 use logship_crd::agent_config::{
     self, Compression, ElasticsearchSink, HttpSink, LokiSink, OtlpProtocol, OtlpSink,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// Headers whose values are credentials, which stand in files and not in documents.
+const CREDENTIALS: [http::HeaderName; 3] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
 
 /// What the kinds of HTTP sinks have in common.
 struct Parts<'a> {
@@ -234,18 +238,19 @@ fn url(text: &str, path: &str) -> Option<http::Uri> {
 fn headers(place: &str, texts: BTreeMap<String, String>, mistakes: &mut Vec<Mistake>) -> http::HeaderMap {
     let mut headers = http::HeaderMap::new();
     for (name, value) in texts {
-        if let (Ok(name), Ok(value)) = (name.parse::<http::HeaderName>(), value.parse()) {
-            headers.insert(name, value);
-        } else {
-            let place = format!("{place}.headers[{name}]");
-            mistakes.push(invalid(
-                place,
-                // It may be a credential.
-                &"(not shown)",
-                "not a header",
-                "write visible ASCII characters",
-            ));
-        }
+        let (problem, remedy) = match (name.parse::<http::HeaderName>(), value.parse()) {
+            (Ok(name), _) if CREDENTIALS.contains(&name) => {
+                ("a credential", "name a file that holds it as auth")
+            }
+            (Ok(name), Ok(value)) => {
+                headers.insert(name, value);
+                continue;
+            }
+            _ => ("not a header", "write visible ASCII characters"),
+        };
+        let place = format!("{place}.headers[{name}]");
+        // It may be a credential.
+        mistakes.push(invalid(place, &"(not shown)", problem, remedy));
     }
     headers
 }

@@ -73,7 +73,6 @@ impl Bounded {
         self.last = None;
     }
 
-    #[cfg(test)]
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()
     }

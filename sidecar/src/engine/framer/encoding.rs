@@ -185,7 +185,6 @@ impl Utf16Lines {
         self.open.clear();
     }
 
-    #[cfg(test)]
     pub fn capacity(&self) -> usize {
         self.open.capacity()
     }

@@ -197,7 +197,6 @@ impl Channel {
         self.pieces.is_inherited || self.gathering.is_inherited
     }
 
-    #[cfg(test)]
     pub fn capacity(&self) -> usize {
         self.pieces.joined.capacity() + self.gathering.capacity()
     }

@@ -117,7 +117,6 @@ impl Lines {
         self.open.clear();
     }
 
-    #[cfg(test)]
     pub fn capacity(&self) -> usize {
         self.open.capacity()
     }

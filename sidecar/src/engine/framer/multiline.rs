@@ -102,7 +102,6 @@ impl Gathering {
         self.lines += 1;
     }
 
-    #[cfg(test)]
     pub fn capacity(&self) -> usize {
         self.gathered.capacity()
     }

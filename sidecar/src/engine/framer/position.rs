@@ -44,6 +44,13 @@ pub struct StreamPosition {
     pub mid_record: bool,
 }
 
+impl StreamPositions {
+    /// Where the output is that is furthest behind.
+    pub fn lowest(&self) -> u64 {
+        self.others.min(self.stdout.offset).min(self.stderr.offset)
+    }
+}
+
 impl FramePosition {
     /// At `offset` of a file that begins with `head`, with nothing open.
     pub fn at(offset: u64, head: &[u8]) -> Self {
@@ -68,7 +75,7 @@ impl FramePosition {
             stderr,
             others,
         } = streams;
-        let offset = others.min(stdout.offset).min(stderr.offset);
+        let offset = streams.lowest();
         let plain = StreamPosition {
             offset,
             mid_record: false,

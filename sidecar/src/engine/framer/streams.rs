@@ -178,7 +178,6 @@ impl Streams {
         std::mem::take(&mut self.sorter.malformed)
     }
 
-    #[cfg(test)]
     pub fn capacity(&self) -> usize {
         let unescaped = match &self.sorter.format {
             Format::Cri(_) => 0,

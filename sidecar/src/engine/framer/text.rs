@@ -139,7 +139,6 @@ impl Text {
         self.gathering.is_inherited
     }
 
-    #[cfg(test)]
     pub fn capacity(&self) -> usize {
         let cutter = match &self.cutter {
             Cutter::Undecided { .. } => 0,

@@ -3,14 +3,13 @@
 
 use super::Error;
 use super::found::Found;
+use crate::pipeline::pattern;
 use crate::record::Value;
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::Regex;
 use std::borrow::Cow;
 
 /// Bytes of a compiled program; the largest of the usual collections of patterns need a few hundred thousand.
-const PROGRAM_BYTES_MAX: usize = 2 << 20;
-/// Bytes of what a matcher remembers of its states.
-const STATES_BYTES_MAX: usize = 2 << 20;
+const BYTES_MAX: usize = 2 << 20;
 
 /// An expression with named groups.
 #[derive(Debug, Clone)]
@@ -22,11 +21,7 @@ pub struct Groups {
 impl Groups {
     /// Compiles a pattern.
     pub fn compile(pattern: &str) -> Result<Self, Error> {
-        let expression = RegexBuilder::new(pattern)
-            .size_limit(PROGRAM_BYTES_MAX)
-            .dfa_size_limit(STATES_BYTES_MAX)
-            .build()
-            .map_err(|error| Error::Expression(Box::new(error)))?;
+        let expression = pattern::compile_within(pattern, BYTES_MAX).map_err(Error::Expression)?;
         let groups = expression.capture_names().enumerate();
         let named: Vec<_> = groups
             .filter_map(|(index, name)| Some((index, name?.to_owned())))

@@ -114,17 +114,13 @@ fn unusable_steps_are_refused_with_what_would_be_right() {
     };
     let check = |pattern, expected: &str| {
         let error = compile(ParseFormat::Regex, pattern).unwrap_err();
-        let source = std::error::Error::source(&error)
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        let text = format!("{error} {source}");
-        assert!(text.contains(expected), "{text}");
+        assert!(error.to_string().contains(expected), "{error}");
     };
     check(None, "needs a pattern");
     check(Some("^[a-z]+ (.*)$"), "(?P<name>...)");
     check(Some("(?P<a>"), "unclosed group");
     check(Some(r"(?P<a>a)\1"), "backreferences");
-    check(Some(r"(?P<a>(\w{1000}){1000})"), "size limit");
+    check(Some(r"(?P<a>(\w{1000}){1000})"), "larger than 2097152 bytes");
     assert!(matches!(
         compile(ParseFormat::Json, Some("(?P<a>.)")),
         Err(Error::Pattern)

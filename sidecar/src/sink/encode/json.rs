@@ -3,7 +3,7 @@
 use super::escape::{one_line, text};
 use super::{Common, Encode};
 use crate::record::time::rfc3339;
-use crate::record::{Labels, Record, Value};
+use crate::record::{Fields, Labels, Record, Value};
 
 /// The encoder.
 #[derive(Debug, Clone, Copy)]
@@ -46,16 +46,16 @@ impl Encode for Json {
         }
         if !record.fields.is_empty() {
             out.extend_from_slice(b",\"fields\":");
-            object(record, out);
+            object(&record.fields, out);
         }
         out.extend_from_slice(common);
     }
 }
 
-/// The fields as an object.
-fn object(record: &Record<'_>, out: &mut Vec<u8>) {
+/// Appends fields, at least one, as an object.
+pub fn object(fields: &Fields<'_>, out: &mut Vec<u8>) {
     let mut separator = b'{';
-    for (name, value) in record.fields.iter() {
+    for (name, value) in fields.iter() {
         out.push(separator);
         separator = b',';
         text(name.as_bytes(), out);

@@ -1,3 +1,5 @@
+mod renewal;
+
 use super::*;
 use crate::config::{Auth, Tls};
 use crate::sink::compress::Codec;

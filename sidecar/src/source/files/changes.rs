@@ -5,15 +5,16 @@
 //!
 //! Where the kernel refuses watches (their number is limited per user), the scans alone notice changes; that is said once.
 
+use crate::engine::Tick;
+use crate::io::clock::{Alarm, Clock};
+use crate::io::watch;
 use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask};
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::time::Instant;
 
 /// The kernel's queue is left alone for this time after a change.
 const REST: Duration = Duration::from_millis(150);
@@ -35,7 +36,10 @@ pub(super) struct Changes {
     /// The sources of each watch: those of one directory share it.
     watches: HashMap<WatchDescriptor, BTreeSet<usize>>,
     /// Until when the queue is left alone.
-    rest_until: Option<Instant>,
+    rest_until: Option<Tick>,
+    /// Of its own: only times of rest are compared.
+    clock: Clock,
+    alarm: Alarm,
     /// While we wait and do not rest; then nothing may wake us.
     waiting: Option<AsyncFd<OwnedFd>>,
     buffer: Vec<u8>,
@@ -44,10 +48,13 @@ pub(super) struct Changes {
 impl Changes {
     /// No watches yet; `wanted` says whether there will be any.
     pub(super) fn new(wanted: bool) -> Self {
+        let clock = Clock::start();
         let mut changes = Self {
             inotify: None,
             watches: HashMap::new(),
             rest_until: None,
+            clock,
+            alarm: Alarm::new(clock),
             waiting: None,
             buffer: Vec::new(),
         };
@@ -78,14 +85,14 @@ impl Changes {
     /// Waits for changes.
     pub(super) async fn next(&mut self) -> Vec<Change> {
         loop {
-            if let Some(until) = self.rest_until {
-                tokio::time::sleep_until(until).await;
+            if self.rest_until.is_some() {
+                self.alarm.wait_until(self.rest_until).await;
                 self.rest_until = None;
             }
             let taken = self.take();
             if !taken.is_empty() {
                 self.waiting = None;
-                self.rest_until = Instant::now().checked_add(REST);
+                self.rest_until = Some(self.clock.now() + REST);
                 return taken;
             }
             if let Err(error) = self.wait().await {
@@ -100,12 +107,7 @@ impl Changes {
             return std::future::pending().await;
         };
         if self.waiting.is_none() {
-            let queue = inotify.as_fd().try_clone_to_owned()?;
-            #[expect(
-                deprecated,
-                reason = "an owned descriptor keeps its number; the successor is unsafe to call"
-            )]
-            let waiting = AsyncFd::with_interest(queue, Interest::READABLE)?;
+            let waiting = watch(inotify.as_fd().try_clone_to_owned()?)?;
             self.waiting = Some(waiting);
         }
         if let Some(waiting) = &self.waiting {

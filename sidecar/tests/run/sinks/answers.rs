@@ -88,14 +88,16 @@ fn batch_that_was_taken_without_an_answer_is_sent_again() {
     shipper.terminate();
 }
 
-/// In front of a receiver: breaks the first connection off in the middle of a body, so that the client gets a reset.
-fn reset_first_connection(receiver: SocketAddr) -> SocketAddr {
+/// In front of a receiver: `break_off` gets the first connection, which ends when it returns.
+pub fn break_first_connection(
+    receiver: SocketAddr,
+    break_off: impl FnOnce(&mut TcpStream) + Send + 'static,
+) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         let (mut first, _) = listener.accept().unwrap();
-        first.read_exact(&mut [0; 2000]).unwrap();
-        // The kernel resets a connection that is closed with something unread.
+        break_off(&mut first);
         drop(first);
         for client in listener.incoming() {
             let (client, server) = (client.unwrap(), TcpStream::connect(receiver).unwrap());
@@ -114,7 +116,10 @@ fn reset_first_connection(receiver: SocketAddr) -> SocketAddr {
 #[test]
 fn connection_reset_in_the_middle_of_a_body_is_made_again() {
     let receiver = Scripted::start(|_| Reply::status(204));
-    let front = reset_first_connection(receiver.address);
+    let front = break_first_connection(receiver.address, |first| {
+        // The kernel resets a connection that is closed with something unread.
+        first.read_exact(&mut [0; 2000]).unwrap();
+    });
     let shipper = Shipper::start(&one_sink("http", http(&format!("http://{front}/"))), 5000);
     wait_for_all(&receiver, 5000);
     assert_eq!(receiver.taken(), once_each(5000));

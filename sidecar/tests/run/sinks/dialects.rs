@@ -9,8 +9,12 @@ use serde_json::{Value, json};
 
 /// Ships `count` records to a receiver that says that some are lost; the records that are counted as lost and as delivered,
 /// and the dead letters.
-fn after_loss(kind: &str, receiver: &Scripted, count: usize) -> (Value, Value, Vec<Value>) {
-    let settings = json!({"url": receiver.url().trim_end_matches('/'), "timeoutMs": 2000});
+pub fn after_loss(
+    kind: &str,
+    settings: Value,
+    receiver: &Scripted,
+    count: usize,
+) -> (Value, Value, Vec<Value>) {
     let shipper = Shipper::start(&one_sink(kind, settings), count);
     eventually("the loss is counted", || {
         (shipper.sink()["rejected"] != 0).then_some(())
@@ -31,20 +35,28 @@ fn after_loss(kind: &str, receiver: &Scripted, count: usize) -> (Value, Value, V
     (sink["rejected"].clone(), sink["sent"].clone(), letters)
 }
 
-fn first_then(first: Reply, then: u16) -> impl Fn(&Asked) -> Reply {
+/// The settings of a sink that asks at the usual path.
+fn usual(receiver: &Scripted) -> Value {
+    json!({"url": receiver.url().trim_end_matches('/'), "timeoutMs": 2000})
+}
+
+pub fn first_then(first: Reply, then: Reply) -> impl Fn(&Asked) -> Reply {
     move |asked| {
         if asked.number == 0 {
             first.clone()
         } else {
-            Reply::status(then)
+            then.clone()
         }
     }
 }
 
 #[test]
 fn blocked_ingestion_of_loki_is_a_loss_that_is_kept_and_not_sent_again() {
-    let receiver = Scripted::start(first_then(Reply::with(260, &[], "blocked until noon"), 204));
-    let (rejected, sent, letters) = after_loss("loki", &receiver, 10);
+    let receiver = Scripted::start(first_then(
+        Reply::with(260, &[], "blocked until noon"),
+        Reply::status(204),
+    ));
+    let (rejected, sent, letters) = after_loss("loki", usual(&receiver), &receiver, 10);
     assert_eq!((rejected, sent), (json!(10), json!(1)));
     let [letter] = &letters[..] else {
         panic!("{letters:?}");
@@ -63,8 +75,8 @@ fn partial_success_of_otlp_is_a_loss_that_is_kept_and_not_sent_again() {
         error_message: "too old".to_owned(),
     });
     let answer = ExportLogsServiceResponse { partial_success }.encode_to_vec();
-    let receiver = Scripted::start(first_then(Reply::with(200, &[], answer), 200));
-    let (rejected, sent, letters) = after_loss("otlp", &receiver, 10);
+    let receiver = Scripted::start(first_then(Reply::with(200, &[], answer), Reply::status(200)));
+    let (rejected, sent, letters) = after_loss("otlp", usual(&receiver), &receiver, 10);
     assert_eq!((rejected, sent), (json!(3), json!(8)));
     let [letter] = &letters[..] else {
         panic!("{letters:?}");
@@ -77,7 +89,7 @@ fn partial_success_of_otlp_is_a_loss_that_is_kept_and_not_sent_again() {
 }
 
 /// Answers a bulk request with these statuses in turn, by the number of the record.
-fn items(statuses: &[u16], body: &[u8]) -> Reply {
+pub fn items(statuses: &[u16], body: &[u8]) -> Reply {
     let item = |message: String| {
         let number: usize = message.trim_start_matches("line ").parse().unwrap();
         let status = statuses[number % statuses.len()];

@@ -146,12 +146,14 @@ async fn middle_throughput(bench: &Bench, scenario: &Scenario, passes: usize) ->
 async fn at_rest(bench: &Bench, scenario: &Scenario) -> Result<AtRest> {
     let name = scenario.shipper.name();
     say(&format!(
-        "{name}: first line, memory at rest and while the sink is away …"
+        "{name}: first read and line, memory at rest and while the sink is away …"
     ));
-    let mut first_lines = Vec::new();
+    let (mut first_reads, mut first_lines) = (Vec::new(), Vec::new());
     for _ in 0..STARTS {
+        first_reads.push(measure::first_read(bench, scenario)?);
         first_lines.push(measure::first_line(bench, scenario).await?);
     }
+    first_reads.sort();
     first_lines.sort();
     let idle_rss_bytes = measure::idle(bench, scenario).await?;
     let outage_rss_bytes_max = measure::outage(bench, scenario).await?;
@@ -161,6 +163,7 @@ async fn at_rest(bench: &Bench, scenario: &Scenario) -> Result<AtRest> {
         *share = measure::cpu_at(bench, scenario, rate).await?;
     }
     Ok(AtRest {
+        first_read: first_reads[STARTS / 2],
         first_line: first_lines[STARTS / 2],
         idle_rss_bytes,
         cpu_at,

@@ -6,9 +6,10 @@ use crate::scenario::{Programs, Scenario};
 use crate::sink::Sink;
 use crate::usage::Usage;
 use anyhow::{Context, Result, ensure};
+use inotify::{Inotify, WatchMask};
 use logship_tests::peers::process::{Process, free_port};
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,6 +28,8 @@ const PACED_WARM_UP: Duration = Duration::from_secs(3);
 const PACED: Duration = Duration::from_secs(20);
 /// Between two writes of a paced writer.
 const PACE: Duration = Duration::from_millis(10);
+/// Between two looks at what happens within milliseconds.
+const GLANCE: Duration = Duration::from_micros(100);
 
 /// What all measurements share.
 #[derive(Debug)]
@@ -175,6 +178,28 @@ pub async fn outage(bench: &Bench, scenario: &Scenario) -> Result<u64> {
         }
         before = usage.cpu;
     }
+}
+
+/// From the start of the program to its first read of a file that was there before, as the kernel tells it.
+///
+/// # Errors
+/// When it does not read.
+pub fn first_read(bench: &Bench, scenario: &Scenario) -> Result<Duration> {
+    let directory = directory_with(scenario.input, 0..1)?;
+    let mut reads = Inotify::init().context("failed to ask for the reads of a file")?;
+    reads
+        .watches()
+        .add(directory.path().join(FILE_NAME), WatchMask::ACCESS)?;
+    let run = Run::start(bench, scenario, directory.path(), free_port()?)?;
+    while run.started.elapsed() < STALLED {
+        match reads.read_events(&mut [0; 1024]) {
+            Ok(_) => return Ok(run.started.elapsed()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(GLANCE),
+            Err(error) => return Err(error).context("failed to learn of the reads of a file"),
+        }
+        run.usage()?;
+    }
+    anyhow::bail!("nothing was read; the shipper said: {}", run.process.said())
 }
 
 /// From the start of the program to the arrival of a line that was there before.

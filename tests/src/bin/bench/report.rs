@@ -19,6 +19,8 @@ pub struct Figures {
 /// What a shipper takes when there is little to do.
 #[derive(Debug, Clone, Copy)]
 pub struct AtRest {
+    /// From the start of the program to its first read.
+    pub first_read: Duration,
     /// From the start of the program to the first line at the sink.
     pub first_line: Duration,
     /// Memory with nothing to read.
@@ -121,13 +123,14 @@ pub fn throughput_table(figures: &Figures) -> String {
 pub fn at_rest_table(figures: &Figures) -> String {
     let [slow, fast] = crate::RATES;
     let mut text = format!(
-        "| shipper | start → first line at the sink ms | idle RSS MiB | CPU at {slow} lines/s | at {fast} lines/s | peak RSS, sink away, MiB |\n\
-         | --- | ---: | ---: | ---: | ---: | ---: |\n",
+        "| shipper | start → first byte read ms | first line at the sink ms | idle RSS MiB | CPU at {slow} lines/s | at {fast} lines/s | peak RSS, sink away, MiB |\n\
+         | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n",
     );
     for (shipper, figure) in &figures.at_rest {
         let row = format!(
-            "| {} | {} | {:.1} | {:.2} % | {:.2} % | {:.1} |\n",
+            "| {} | {:.1} | {} | {:.1} | {:.2} % | {:.2} % | {:.1} |\n",
             shipper.name(),
+            figure.first_read.as_secs_f64() * 1_000.0,
             figure.first_line.as_millis(),
             mib(figure.idle_rss_bytes),
             figure.cpu_at[0] * 100.0,
