@@ -104,7 +104,12 @@ impl Names {
     /// Whether this, with its mark, is one of them, in any case.
     #[inline]
     fn contain(&self, name: &str, mark: u64) -> bool {
-        self.marks & mark != 0 && self.names.iter().any(|known| known.eq_ignore_ascii_case(name))
+        self.marks & mark != 0 && self.have(name)
+    }
+
+    fn have(&self, name: &str) -> bool {
+        let mut names = self.names.iter();
+        names.any(|known| known.len() == name.len() && known.eq_ignore_ascii_case(name))
     }
 }
 

@@ -227,12 +227,20 @@ fn pair(name: &str, content: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-fn is_valid(name: &str) -> bool {
-    let is_valid = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-    match name.as_bytes() {
-        [first, rest @ ..] => !first.is_ascii_digit() && is_valid(first) && rest.iter().all(is_valid),
-        [] => false,
+/// By byte, whether a name may have it.
+const IN_NAMES: [bool; 256] = {
+    let mut valid = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        valid[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'_';
+        byte += 1;
     }
+    valid
+};
+
+fn is_valid(name: &str) -> bool {
+    let first = name.bytes().next();
+    first.is_some_and(|first| !first.is_ascii_digit()) && name.bytes().all(|byte| IN_NAMES[usize::from(byte)])
 }
 
 /// The name with an underscore for what it may not have, and before what it may not begin with.
