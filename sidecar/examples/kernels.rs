@@ -3,6 +3,9 @@
 //! Prints nanoseconds for each line. Instructions for each line are the difference of two counts under callgrind:
 //! `valgrind --tool=callgrind --callgrind-out-file=/dev/null kernels NAME COUNT`, because the start costs some too.
 
+use bytes::Bytes;
+use fastrand::Rng;
+use flate2::write::GzEncoder;
 use logship::config::{Environment, Pod, from_document};
 use logship::engine::checkpoint::Identity;
 use logship::engine::follow::Drain;
@@ -10,11 +13,13 @@ use logship::engine::tail::{Chunk, Entry, Look};
 use logship::engine::{Engine, Input, Output, Start, Tick};
 use logship::pipeline::parse::{Memory, Parser};
 use logship::record::{Fields, Labels, Record, Stream, Value};
+use logship::sink::compress::Codec;
 use logship::sink::encode::{Elasticsearch, Encode, Gathered, Json, Loki, Otlp};
 use logship::sink::verdict::Verdict;
 use logship_crd::agent_config::{ParseFormat, ParseStep};
 use serde::de::DeserializeOwned;
 use std::hint::black_box;
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -56,6 +61,10 @@ const KERNELS: &[(&str, Kernel)] = &[
     ("pipeline_nginx", |count| {
         pipeline(NGINX_DOCUMENT, nginx_line, count);
     }),
+    ("gzip_application", |count| compress(application, ours, count)),
+    ("gzip_access", |count| compress(access, ours, count)),
+    ("zlib_application", |count| compress(application, zlib, count)),
+    ("zlib_access", |count| compress(access, zlib, count)),
 ];
 
 /// Those of the bench.
@@ -333,6 +342,96 @@ fn nginx_line(number: u64) -> String {
         number % 250,
         number * 7 % 100_000,
     )
+}
+
+/// Compresses the body of an OTLP request with records of such lines.
+fn compress(line: fn(&mut Rng) -> (String, ParseFormat), codec: fn(&Bytes) -> usize, count: u64) {
+    let encoder = otlp();
+    let common = encoder.prepare(&labels());
+    let mut random = Rng::with_seed(1);
+    let mut gathered = Gathered::default();
+    while gathered.body.len() < BATCH_BYTES {
+        let (line, format) = line(&mut random);
+        let step = ParseStep {
+            format,
+            pattern: None,
+        };
+        let mut record = Record {
+            stream: Some(Stream::Stdout),
+            ..Record::new(
+                1_475_713_029_000_000_000 + i64::from(random.u32(..)),
+                line.as_bytes(),
+            )
+        };
+        Parser::compile(&step)
+            .expect("the step is right")
+            .run(&mut record, &mut Memory::default());
+        encoder.append(&common, &record, &mut gathered.body);
+        gathered.close_record(&common);
+    }
+    let batch = gathered.seal().expect("it has records");
+    let body = encoder.wrap(&batch);
+    let mut compressed = 0;
+    for _ in 0..count.div_ceil(batch.records() as u64) {
+        compressed = codec(black_box(&body));
+    }
+    let per_line = |bytes: usize| bytes / batch.records();
+    say(&format!(
+        "{} bytes/line, {} when compressed",
+        per_line(body.len()),
+        per_line(compressed)
+    ));
+}
+
+/// By the codec of the sinks.
+fn ours(body: &Bytes) -> usize {
+    Codec::Gzip.compress(body.clone()).expect("it is in memory").len()
+}
+
+/// By the library beside which ours has to stand.
+fn zlib(body: &Bytes) -> usize {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), flate2::Compression::fast());
+    encoder.write_all(body).expect("it is in memory");
+    encoder.finish().expect("it is in memory").len()
+}
+
+/// A line as an application writes it behind CRI's time, and how it is parsed.
+fn application(random: &mut Rng) -> (String, ParseFormat) {
+    const WORDS: [&str; 8] = [
+        "cart", "order", "payment", "cache", "retry", "shard", "queue", "session",
+    ];
+    let level = if random.u8(..) < 200 { "info" } else { "debug" };
+    let (nanos, id, trace) = (
+        random.u32(..1_000_000_000),
+        random.u32(..1_000_000),
+        random.u64(..),
+    );
+    let (status, size, time) = (status(random), random.u32(..100_000), random.u16(..400));
+    let words: Vec<&str> = (0..12).map(|_| WORDS[random.usize(..WORDS.len())]).collect();
+    let line = format!(
+        "2016-10-06T00:17:09.{nanos:09}Z stdout F level={level} msg=\"request served\" id={id:09} trace={trace:016x} status={status} bytes={size} ms={time} note={}",
+        words.join(" ")
+    );
+    (line, ParseFormat::Cri)
+}
+
+/// A line of nginx, and how it is parsed.
+fn access(random: &mut Rng) -> (String, ParseFormat) {
+    let (a, b, id, page) = (
+        random.u8(..),
+        random.u8(..),
+        random.u32(..1_000_000),
+        random.u8(..40),
+    );
+    let (status, size, version) = (status(random), random.u32(..100_000), random.u8(90..140));
+    let line = format!(
+        r#"10.17.{a}.{b} - - [06/Oct/2016:00:17:09 +0000] "GET /items/{id:09}?page={page} HTTP/1.1" {status} {size} "https://shop.example/" "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{version}.0 Safari/537.36""#
+    );
+    (line, ParseFormat::NginxCombined)
+}
+
+fn status(random: &mut Rng) -> u16 {
+    if random.u8(..) < 230 { 200 } else { 404 }
 }
 
 fn labels() -> Labels {

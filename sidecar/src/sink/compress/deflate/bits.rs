@@ -78,7 +78,7 @@ pub struct Bits<'a> {
 
 impl<'a> Bits<'a> {
     /// Writes to a variable of its own, which the compiler keeps in registers.
-    #[inline]
+    #[inline(always)]
     pub fn in_registers(&mut self, write: impl FnOnce(&mut Bits<'a>)) {
         let mut bits = Bits {
             room: std::mem::take(&mut self.room),
@@ -90,14 +90,14 @@ impl<'a> Bits<'a> {
     }
 
     /// A code.
-    #[inline]
+    #[inline(always)]
     pub fn put(&mut self, code: Code) {
         self.buffer |= u64::from(code.bits()) << (self.count & 63);
         self.count = self.count.wrapping_add(code.length_and_more());
     }
 
     /// A code and then `extra` bits.
-    #[inline]
+    #[inline(always)]
     pub fn put_with(&mut self, code: Code, value: u32, extra: u32) {
         let bits = code.bits() | value << (code.length_and_more() & 31);
         self.buffer |= u64::from(bits) << (self.count & 63);
@@ -108,14 +108,14 @@ impl<'a> Bits<'a> {
     }
 
     /// A number of `count` bits.
-    #[inline]
+    #[inline(always)]
     pub fn put_bits(&mut self, value: u32, count: u32) {
         self.buffer |= u64::from(value) << (self.count & 63);
         self.count = self.count.wrapping_add(u64::from(count));
     }
 
     /// Makes room for 56 bits.
-    #[inline]
+    #[inline(always)]
     pub fn flush(&mut self) {
         let room = std::mem::take(&mut self.room);
         room[..WORD_BYTES].copy_from_slice(&self.buffer.to_le_bytes());

@@ -5,8 +5,7 @@ use super::header::Header;
 use super::huffman::{self, Code};
 use super::sequences::{Sequence, Sequences};
 use super::symbols::{
-    DISTANCES, END, LENGTH_SYMBOL, LENGTHS, LITERALS, distance_extra, distance_symbol, length_base,
-    length_extra,
+    DISTANCE_EXTRA, DISTANCES, END, LENGTH_SYMBOL, LENGTHS, LITERALS, length_base, length_extra,
 };
 use std::array::from_fn;
 
@@ -16,15 +15,6 @@ const DISTANCE_LENGTH_MAX: usize = 15;
 
 /// How many literals are written between two flushes.
 const AT_ONCE: usize = 4;
-/// Which of them are wanted, by how many.
-static WANTED: [[u32; AT_ONCE]; AT_ONCE + 1] = [
-    [0, 0, 0, 0],
-    [!0, 0, 0, 0],
-    [!0, !0, 0, 0],
-    [!0, !0, !0, 0],
-    [!0, !0, !0, !0],
-];
-
 /// Writes the block with these sequences, which stand for `text`.
 pub fn write(text: &[u8], sequences: &Sequences, is_last: bool, out: &mut Output) {
     let (literals, distances) = counts(sequences);
@@ -67,24 +57,15 @@ fn counts(sequences: &Sequences) -> ([u32; LITERALS], [u32; DISTANCES]) {
     for literal in rest {
         bytes[0][usize::from(*literal)] += 1;
     }
-    let mut lengths = [0; 256];
-    // Two more than there are: the index needs no check.
-    let mut distances = [0; 32];
-    for sequence in sequences.as_slice() {
-        if sequence.has_match() {
-            lengths[usize::from(sequence.length())] += 1;
-            distances[distance_symbol(sequence.distance()).0 & 31] += 1;
-        }
-    }
     let mut literals = [0; LITERALS];
     for (byte, count) in literals[..END].iter_mut().enumerate() {
         *count = bytes.iter().map(|bytes| bytes[byte]).sum();
     }
     literals[END] = 1;
-    for (symbol, count) in LENGTH_SYMBOL.iter().zip(lengths) {
+    for (symbol, count) in LENGTH_SYMBOL.iter().zip(sequences.lengths()) {
         literals[LENGTHS + usize::from(*symbol)] += count;
     }
-    (literals, from_fn(|symbol| distances[symbol]))
+    (literals, from_fn(|symbol| sequences.distances()[symbol]))
 }
 
 /// How long the codes of a block are.
@@ -121,7 +102,7 @@ impl Lengths {
             .zip(&self.distances)
             .enumerate()
             .map(|(symbol, (count, length))| {
-                *count as usize * (usize::from(*length) + distance_extra(symbol) as usize)
+                *count as usize * (usize::from(*length) + DISTANCE_EXTRA[symbol] as usize)
             });
         literals.sum::<usize>() + distances.sum::<usize>()
     }
@@ -146,7 +127,7 @@ struct Codes {
     literals: [Code; 256],
     /// With their extra bits.
     lengths: [Code; 256],
-    /// Two more than there are: the index needs no check.
+    /// As many as five bits can name: the index needs no check.
     distances: [Code; 32],
     end: Code,
 }
@@ -158,11 +139,15 @@ impl Codes {
         let mut left = sequences.literals().len();
         out.in_registers(|out| {
             for sequence in sequences.as_slice() {
-                left -= sequence.run();
-                literals = self.write_literals(literals, sequence.run(), out);
-                if sequence.has_match() {
-                    self.write_match(*sequence, out);
+                let run = sequence.run();
+                if run > 0 {
+                    left -= run;
+                    literals = self.write_literals(literals, run, out);
+                    if !sequence.has_match() {
+                        continue;
+                    }
                 }
+                self.write_match(*sequence, out);
             }
             self.write_literals(literals, left, out);
             out.put(self.end);
@@ -171,30 +156,28 @@ impl Codes {
     }
 
     /// Writes the first `run` literals and gives the others. There are some more than that.
-    #[inline]
-    fn write_literals<'a>(&self, mut literals: &'a [u8], mut run: usize, out: &mut Bits<'_>) -> &'a [u8] {
-        loop {
-            // Those that are too many write nothing: cheaper than a branch that nobody can foresee.
-            let wanted = &WANTED[run.min(AT_ONCE)];
-            let now = literals.first_chunk::<AT_ONCE>().expect("there is slack");
-            for (literal, wanted) in now.iter().zip(wanted) {
-                out.put(self.literals[usize::from(*literal)].masked(*wanted));
+    #[inline(always)]
+    fn write_literals<'a>(&self, literals: &'a [u8], run: usize, out: &mut Bits<'_>) -> &'a [u8] {
+        let (now, later) = literals.split_at(run);
+        let (fours, last) = now.as_chunks::<AT_ONCE>();
+        for four in fours {
+            for literal in four {
+                out.put(self.literals[usize::from(*literal)]);
             }
             out.flush();
-            if run <= AT_ONCE {
-                return &literals[run..];
-            }
-            run -= AT_ONCE;
-            literals = &literals[AT_ONCE..];
         }
+        for literal in last {
+            out.put(self.literals[usize::from(*literal)]);
+        }
+        out.flush();
+        later
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_match(&self, sequence: Sequence, out: &mut Bits<'_>) {
-        out.put(self.lengths[usize::from(sequence.length())]);
-        let distance = sequence.distance();
-        let (symbol, extra) = distance_symbol(distance);
-        out.put_with(self.distances[symbol & 31], distance & ((1 << extra) - 1), extra);
+        out.put(self.lengths[sequence.length()]);
+        let distance = self.distances[sequence.distance()];
+        out.put_with(distance, sequence.extra(), DISTANCE_EXTRA[sequence.distance()]);
         out.flush();
     }
 }

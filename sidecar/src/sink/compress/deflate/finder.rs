@@ -3,18 +3,22 @@
 //! The text lies in a window of 64 KiB, so that two bytes hold a position, and slides by half of it: a match may begin as far back as
 //! the format allows.
 
-use super::sequences::{LENGTH_MAX, RUN_MAX, Sequences};
+use super::sequences::{RUN_MAX, Sequences};
+use super::symbols::LENGTH_MAX;
 
 /// How far back a match may begin.
 const DISTANCE_MAX: usize = 1 << 15;
 const WINDOW_BYTES: usize = 1 << 16;
-/// Words are read, and literals copied, past the end of the text; what they find there does not count.
-const SLACK: usize = 16;
+/// Matches are followed, and literals copied, past the end of the text; what they find there does not count.
+const SLACK: usize = 288;
+/// No match begins so close to the end.
+const TAIL: usize = 16;
 /// A match is found by its first eight bytes. Shorter ones cost more time than they save room.
 const WORD_BYTES: usize = 8;
 const HASH_BITS: u32 = 13;
-/// After so many misses the search takes longer steps.
-const PATIENCE: usize = 32;
+/// After so many misses the search takes longer steps: where identifiers stand, there is nothing to be found. What it steps over is
+/// still found from behind.
+const PATIENCE: usize = 4;
 
 /// The window and where the last words in it were.
 pub struct Finder {
@@ -96,83 +100,107 @@ impl Finder {
         let Self {
             window, places, end, ..
         } = self;
-        let (window, places, end) = (&**window, &mut **places, *end);
-        let limit = end.saturating_sub(SLACK);
+        let (window, places) = (&**window, &mut **places);
+        let limit = end.saturating_sub(TAIL);
         let (mut next, mut anchor) = (self.next, self.anchor);
         let mut steps = PATIENCE;
         while next < limit {
-            let word = word(window, next);
-            let slot = &mut places[hash(word)];
-            let place = usize::from(*slot);
-            *slot = next as u16;
-            let distance = next.wrapping_sub(place);
-            if word != self::word(window, place) || distance.wrapping_sub(1) >= DISTANCE_MAX {
+            let Some(place) = visit(window, places, next) else {
                 next += steps / PATIENCE;
                 steps += 1;
                 continue;
-            }
+            };
             steps = PATIENCE;
-            let length = length(window, next, distance, LENGTH_MAX.min(end - next));
-            let after = next + length;
-            let before = before(window, next, distance)
+            let length = length(window, next, place);
+            let before = before(window, next, place)
                 .min(next - anchor)
                 .min(LENGTH_MAX - length);
-            let mut begin = anchor;
             let start = next - before;
-            while start - begin >= RUN_MAX {
-                out.push_run(&window[begin..]);
-                begin += RUN_MAX;
+            while start - anchor >= RUN_MAX {
+                out.push_run(&window[anchor..]);
+                anchor += RUN_MAX;
             }
             out.push(
-                &window[begin & (WINDOW_BYTES - 1)..],
-                start - begin,
+                &window[anchor & (WINDOW_BYTES - 1)..],
+                start - anchor,
                 length + before,
-                distance,
+                next - place,
             );
-            (next, anchor) = (after, after);
-            if next < limit {
-                places[hash(self::word(window, next - 2))] = (next - 2) as u16;
+            next += length;
+            // Three of four matches begin right where another one ends.
+            while next < limit {
+                places[hash(word(window, next - 2))] = (next - 2) as u16;
+                let Some(place) = visit(window, places, next) else {
+                    break;
+                };
+                let length = self::length(window, next, place);
+                out.push_match(length, next - place);
+                next += length;
             }
+            anchor = next;
+            next += 1;
+        }
+        // The last match may have gone on in what lies behind the text.
+        if anchor > *end {
+            out.shorten(anchor - *end);
+            anchor = *end;
+            next = *end;
         }
         (self.next, self.anchor) = (next, anchor);
     }
 }
 
+/// Notes the word at this place; gives the one before with the same hash if it has the same word.
+#[inline(always)]
+fn visit(
+    window: &[u8; WINDOW_BYTES + SLACK],
+    places: &mut [u16; 1 << HASH_BITS],
+    at: usize,
+) -> Option<usize> {
+    let word = word(window, at);
+    let slot = &mut places[hash(word)];
+    let place = usize::from(std::mem::replace(slot, at as u16));
+    let distance = at.wrapping_sub(place);
+    (word == self::word(window, place) && distance.wrapping_sub(1) < DISTANCE_MAX).then_some(place)
+}
+
 /// Eight bytes of the window.
-#[inline]
+#[inline(always)]
 fn word(window: &[u8; WINDOW_BYTES + SLACK], at: usize) -> u64 {
-    let at = at & (WINDOW_BYTES - 1);
-    let bytes = window[at..].first_chunk::<WORD_BYTES>();
-    u64::from_le_bytes(*bytes.expect("there is slack after the window"))
+    u64::from_le_bytes(
+        *window[at..]
+            .first_chunk::<WORD_BYTES>()
+            .expect("there is slack after the window"),
+    )
 }
 
 /// Multiplicative, by 2^64 through the golden ratio: the highest bits depend on all bytes.
-#[inline]
+#[inline(always)]
 fn hash(word: u64) -> usize {
     (word.wrapping_mul(0x9E37_79B1_85EB_CA87) >> (64 - HASH_BITS)) as usize
 }
 
-/// How many bytes are as they were `distance` before, of which the first eight are; at most `most`.
-#[inline]
-fn length(window: &[u8; WINDOW_BYTES + SLACK], at: usize, distance: usize, most: usize) -> usize {
+/// How many bytes at both places are the same, of which the first eight are.
+#[inline(always)]
+fn length(window: &[u8; WINDOW_BYTES + SLACK], at: usize, place: usize) -> usize {
     let mut length = WORD_BYTES;
-    while length < most {
-        let difference = word(window, at + length) ^ word(window, at + length - distance);
+    while length + WORD_BYTES < LENGTH_MAX {
+        let difference = word(window, at + length) ^ word(window, place + length);
         if difference != 0 {
-            length += difference.trailing_zeros() as usize / 8;
-            break;
+            return length + difference.trailing_zeros() as usize / 8;
         }
         length += WORD_BYTES;
     }
-    length.min(most)
+    let difference = word(window, at + length) ^ word(window, place + length);
+    LENGTH_MAX.min(length + difference.trailing_zeros() as usize / 8)
 }
 
-/// How many bytes before `at` are as they were, of eight.
-#[inline]
-fn before(window: &[u8; WINDOW_BYTES + SLACK], at: usize, distance: usize) -> usize {
-    if at < distance + WORD_BYTES {
+/// How many bytes before both places are the same, of eight.
+#[inline(always)]
+fn before(window: &[u8; WINDOW_BYTES + SLACK], at: usize, place: usize) -> usize {
+    if place < WORD_BYTES {
         return 0;
     }
-    let difference = word(window, at - WORD_BYTES) ^ word(window, at - WORD_BYTES - distance);
+    let difference = word(window, at - WORD_BYTES) ^ word(window, place - WORD_BYTES);
     (difference | 1).leading_zeros() as usize / 8
 }

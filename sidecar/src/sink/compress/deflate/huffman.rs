@@ -11,19 +11,19 @@ impl Code {
     const LENGTH_BITS: u32 = 8;
 
     /// The bits of a code, of which there are `length`.
-    #[inline]
+    #[inline(always)]
     pub fn new(bits: u32, length: u32) -> Self {
         Self(bits << Self::LENGTH_BITS | length)
     }
 
     /// The bits.
-    #[inline]
+    #[inline(always)]
     pub fn bits(self) -> u32 {
         self.0 >> Self::LENGTH_BITS
     }
 
     /// How many bits there are, in the lowest six bits; what stands above them does not count.
-    #[inline]
+    #[inline(always)]
     pub fn length_and_more(self) -> u64 {
         u64::from(self.0)
     }
@@ -32,12 +32,6 @@ impl Code {
     pub fn with(self, value: u32, extra: u32) -> Self {
         let length = self.0 & 0x3f;
         Self::new(self.bits() | value << length, length + extra)
-    }
-
-    /// The code if all bits of the mask are set, none if no bit is.
-    #[inline]
-    pub fn masked(self, mask: u32) -> Self {
-        Self(self.0 & mask)
     }
 }
 
@@ -160,4 +154,76 @@ pub fn codes<const N: usize>(lengths: &[u8; N]) -> [Code; N] {
         *code += 1;
         Code::new(bits, length)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Every symbol that occurs has a code, none is too long, and no bit is wasted: the codes fill the tree exactly.
+    fn check<const N: usize>(counts: &[u32; N], limit: usize) {
+        let lengths = lengths(counts, limit);
+        let with_code =
+            |(count, length): (&u32, &u8)| *count == 0 || (1..=limit).contains(&usize::from(*length));
+        assert!(counts.iter().zip(&lengths).all(with_code), "{lengths:?}");
+        let taken = |length: &u8| {
+            if *length == 0 {
+                0
+            } else {
+                1 << (limit - usize::from(*length))
+            }
+        };
+        assert_eq!(
+            lengths.iter().map(taken).sum::<usize>(),
+            1 << limit,
+            "{lengths:?}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn codes_fill_the_tree(counts in prop::array::uniform32(prop_oneof![Just(0), 1..10_u32, any::<u16>().prop_map(u32::from)])) {
+            for limit in [5, 7, 15] {
+                check(&counts, limit);
+            }
+        }
+    }
+
+    #[test]
+    fn codes_that_would_be_too_long_are_shortened() {
+        // Each as often as the two before: a tree that is a single branch.
+        let mut counts = [1_u32; 30];
+        for symbol in 2..counts.len() {
+            counts[symbol] = counts[symbol - 1] + counts[symbol - 2];
+        }
+        assert_eq!(lengths(&counts, LENGTH_MAX).iter().max(), Some(&15));
+        for limit in [5, 7, 14, 15] {
+            check(&counts, limit);
+        }
+    }
+
+    #[test]
+    fn rare_symbols_have_long_codes() {
+        assert_eq!(lengths(&[1, 1, 2, 4, 0], 15), [3, 3, 2, 1, 0]);
+        assert_eq!(lengths(&[1, 1, 2, 4, 0], 2), [2, 2, 2, 2, 0]);
+    }
+
+    #[test]
+    fn there_are_two_codes_at_least() {
+        assert_eq!(lengths(&[0, 0, 0], 15), [1, 1, 0]);
+        assert_eq!(lengths(&[7, 0, 0], 15), [1, 1, 0]);
+        assert_eq!(lengths(&[0, 0, 7], 15), [1, 0, 1]);
+    }
+
+    #[test]
+    fn codes_are_those_of_the_example_in_the_format() {
+        // RFC 1951, 3.2.2: A to H. Bits are reversed here.
+        let codes = codes(&[3, 3, 3, 3, 3, 2, 4, 4]);
+        let expected = ["010", "011", "100", "101", "110", "00", "1110", "1111"].map(|text| {
+            let bits: String = text.chars().rev().collect();
+            Code::new(u32::from_str_radix(&bits, 2).unwrap(), text.len() as u32)
+        });
+        assert_eq!(codes, expected);
+    }
 }

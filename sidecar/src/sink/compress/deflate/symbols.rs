@@ -12,6 +12,10 @@ pub const DISTANCES: usize = 30;
 
 const LENGTH_SYMBOLS: usize = 29;
 
+/// Shortest and longest match.
+pub const LENGTH_MIN: usize = 3;
+pub const LENGTH_MAX: usize = 258;
+
 /// The symbol of each length, less [`LENGTHS`].
 pub static LENGTH_SYMBOL: [u8; 256] = length_symbols();
 
@@ -50,7 +54,7 @@ const fn length_symbols() -> [u8; 256] {
 }
 
 /// The symbol of a distance, and how many of the distance's lowest bits follow it.
-#[inline]
+#[inline(always)]
 pub fn distance_symbol(distance: u32) -> (usize, u32) {
     // Groups of two symbols, each with one bit more: the highest bit chooses the group, the next one the symbol.
     let extra = 30 - (distance | 2).leading_zeros();
@@ -58,7 +62,15 @@ pub fn distance_symbol(distance: u32) -> (usize, u32) {
     (symbol as usize, extra)
 }
 
-/// Extra bits after the symbol of a distance.
-pub const fn distance_extra(symbol: usize) -> u32 {
-    if symbol < 2 { 0 } else { symbol as u32 / 2 - 1 }
+/// Extra bits after the symbol of a distance, for all that five bits can name.
+pub static DISTANCE_EXTRA: [u32; 32] = distance_extras();
+
+const fn distance_extras() -> [u32; 32] {
+    let mut extras = [0; 32];
+    let mut symbol = 4;
+    while symbol < DISTANCES {
+        extras[symbol] = symbol as u32 / 2 - 1;
+        symbol += 1;
+    }
+    extras
 }
