@@ -6,10 +6,16 @@
 use bytes::Bytes;
 use fastrand::Rng;
 use flate2::write::GzEncoder;
-use logship::pipeline::parse::Parser;
+use logship::config::{Environment, Pod, from_document};
+use logship::engine::checkpoint::Identity;
+use logship::engine::follow::Drain;
+use logship::engine::tail::{Chunk, Entry, Look};
+use logship::engine::{Engine, Input, Output, Start, Tick};
+use logship::pipeline::parse::{Memory, Parser};
 use logship::record::{Fields, Labels, Record, Stream, Value};
 use logship::sink::compress::Codec;
 use logship::sink::encode::{Elasticsearch, Encode, Gathered, Json, Loki, Otlp};
+use logship::sink::verdict::Verdict;
 use logship_crd::agent_config::{ParseFormat, ParseStep};
 use serde::de::DeserializeOwned;
 use std::hint::black_box;
@@ -19,6 +25,11 @@ use std::time::Instant;
 
 /// The usual size of a batch.
 const BATCH_BYTES: usize = 1 << 20;
+
+/// Bytes of a read.
+const READ_BYTES: usize = 256 << 10;
+/// Lines of a file until they repeat.
+const DIFFERENT_LINES: u64 = 1000;
 
 /// Does its work so many times.
 type Kernel = fn(count: u64);
@@ -45,11 +56,21 @@ const KERNELS: &[(&str, Kernel)] = &[
     }),
     ("json_encode", |count| encode(&Json, false, count)),
     ("json_encode_fields", |count| encode(&Json, true, count)),
+    ("pipeline_cri", |count| pipeline(CRI_DOCUMENT, cri_line, count)),
+    ("pipeline_json", |count| pipeline(JSON_DOCUMENT, json_line, count)),
+    ("pipeline_nginx", |count| {
+        pipeline(NGINX_DOCUMENT, nginx_line, count);
+    }),
     ("gzip_application", |count| compress(application, ours, count)),
     ("gzip_access", |count| compress(access, ours, count)),
     ("zlib_application", |count| compress(application, zlib, count)),
     ("zlib_access", |count| compress(access, zlib, count)),
 ];
+
+/// Those of the bench.
+const CRI_DOCUMENT: &str = include_str!("../../tests/bench/configurations/logship-cri-otlp.json");
+const JSON_DOCUMENT: &str = include_str!("../../tests/bench/configurations/logship-json-otlp.json");
+const NGINX_DOCUMENT: &str = include_str!("../../tests/bench/configurations/logship-nginx-otlp.json");
 
 const NGINX_LINE: &str = r#"203.0.113.42 - - [06/Oct/2016:00:17:09 +0000] "GET /api/v1/items/1234?page=2 HTTP/1.1" 200 5316 "https://shop.example.com/items" "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0""#;
 const JSON_LINE: &str = r#"{"time":"2016-10-06T00:17:09.669794202Z","level":"info","logger":"com.example.shop.OrderService","message":"order accepted and sent to the warehouse","order":123456789,"amount":59.95,"paid":true,"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"}"#;
@@ -132,11 +153,11 @@ fn regex(count: u64) {
 fn parse(format: ParseFormat, pattern: Option<&str>, line: &str, count: u64) {
     let pattern = pattern.map(str::to_owned);
     let parser = Parser::compile(&ParseStep { format, pattern }).expect("the step is right");
-    let mut room = Fields::default();
+    let (mut room, mut memory) = (Fields::default(), Memory::default());
     for _ in 0..count {
         let mut record = Record::new(0, black_box(line.as_bytes()));
         record.fields = room.recycle();
-        parser.run(&mut record);
+        parser.run(&mut record, &mut memory);
         let record = black_box(record);
         assert!(!record.parse_failed, "the line has the format");
         room = record.fields.recycle();
@@ -185,6 +206,144 @@ fn request(encoder: &dyn Encode, count: u64) {
     }
 }
 
+/// Everything that a line goes through but the system calls and the compression: the engine of a document reads a file to its end, and
+/// its batches become the bodies of requests that are taken at once.
+fn pipeline(document: &str, line: fn(u64) -> String, count: u64) {
+    let document = document.replace("@DIRECTORY@", "/logs").replace("@PORT@", "1");
+    let config = from_document(&Environment::default(), "bench.json", &document, None);
+    let config = config.expect("the bench's documents are right");
+    let pipeline = &config.pipelines[0];
+    let start = Start {
+        pod: &Pod::default(),
+        checkpoint: None,
+        persistent: true,
+        once: true,
+        seed: 1,
+    };
+    let mut engine = Engine::new(pipeline, start);
+    let file = Repeating::new(line, count);
+    let mut now = Tick::ZERO;
+    engine.handle(now, Input::Drain(Drain::WhatIsThere));
+    loop {
+        let input = match engine.poll(now) {
+            Some(Output::List { source, .. }) => Input::Listed {
+                source,
+                listing: Ok(vec![file.entry()]),
+            },
+            Some(Output::Open { file: opened, .. }) => Input::Opened {
+                file: opened,
+                look: file.look(),
+            },
+            Some(Output::Read {
+                file: read, offset, ..
+            }) => Input::Chunk {
+                file: read,
+                chunk: file.chunk(offset),
+            },
+            Some(Output::Send { sink, id, batch }) => {
+                black_box(pipeline.sinks[sink].lane.encoder.wrap(&batch));
+                Input::Settled {
+                    sink,
+                    batch: id,
+                    verdict: Verdict::Delivered,
+                }
+            }
+            Some(Output::Finished { drained }) => return assert!(drained, "every line is sent"),
+            Some(_) => continue,
+            None => {
+                now = engine.next_deadline().expect("it has not finished");
+                continue;
+            }
+        };
+        engine.handle(now, input);
+    }
+}
+
+/// A file whose lines come again and again.
+struct Repeating {
+    /// A period, and after it what a read that begins at the period's end needs.
+    text: Vec<u8>,
+    period: usize,
+    size: u64,
+}
+
+impl Repeating {
+    fn new(line: fn(u64) -> String, count: u64) -> Self {
+        let period: String = (0..DIFFERENT_LINES).map(line).collect();
+        Self {
+            text: period.repeat(2 + READ_BYTES / period.len()).into_bytes(),
+            period: period.len(),
+            size: period.len() as u64 * count.div_ceil(DIFFERENT_LINES),
+        }
+    }
+
+    fn identity() -> Identity {
+        Identity { device: 1, inode: 1 }
+    }
+
+    fn entry(&self) -> Entry {
+        Entry {
+            name: "input.log".to_owned(),
+            identity: Self::identity(),
+            size: self.size,
+            modified_ns: 1,
+            matches: true,
+        }
+    }
+
+    fn look(&self) -> Look<'_> {
+        Look {
+            identity: Self::identity(),
+            size: self.size,
+            head: &self.text[..1024],
+        }
+    }
+
+    fn chunk(&self, offset: u64) -> Chunk<'_> {
+        let usize = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let start = usize(offset % self.period as u64);
+        let length = READ_BYTES.min(usize(self.size - offset));
+        Chunk {
+            size: self.size,
+            head: None,
+            bytes: &self.text[start..start + length],
+            wall: 1_475_713_029_669_794_202,
+        }
+    }
+}
+
+/// Lines as long as those of the bench, each with a number of its own.
+fn cri_line(number: u64) -> String {
+    let content = format!(
+        "level=info msg=\"request served\" id=seq-{number:09} trace={:016x} status=200 bytes={} ms=17.25 note= cart order retry",
+        number.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        number * 7 % 100_000,
+    );
+    in_cri(number, &format!("{content:<198}"))
+}
+
+fn json_line(number: u64) -> String {
+    let content = format!(
+        r#"{{"level":"info","msg":"request served","id":"seq-{number:09}","trace":"{:016x}","status":200,"bytes":{},"ms":17.25,"note":"#,
+        number.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        number * 7 % 100_000,
+    );
+    in_cri(number, &format!("{content}\"{:<1$}\"}}", "", 195 - content.len()))
+}
+
+fn in_cri(number: u64, content: &str) -> String {
+    format!("2026-01-02T03:04:05.{number:09}Z stdout F {content}\n")
+}
+
+fn nginx_line(number: u64) -> String {
+    let status = if number.is_multiple_of(100) { 502 } else { 200 };
+    format!(
+        "10.1.2.{} - - [02/Jan/2026:03:04:05 +0000] \"GET /items/seq-{number:09}?page=3 HTTP/1.1\" {status} {} \"https://shop.example/\" \"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36\"\n",
+        number % 250,
+        number * 7 % 100_000,
+    )
+}
+
 /// Compresses the body of an OTLP request with records of such lines.
 fn compress(line: fn(&mut Rng) -> (String, ParseFormat), codec: fn(&Bytes) -> usize, count: u64) {
     let encoder = otlp();
@@ -206,7 +365,7 @@ fn compress(line: fn(&mut Rng) -> (String, ParseFormat), codec: fn(&Bytes) -> us
         };
         Parser::compile(&step)
             .expect("the step is right")
-            .run(&mut record);
+            .run(&mut record, &mut Memory::default());
         encoder.append(&common, &record, &mut gathered.body);
         gathered.close_record(&common);
     }

@@ -186,7 +186,7 @@ pub struct AlertStep {
     /// Name of the alert, for example `HTTP_5XX_ERROR`.
     #[schemars(length(min = 1, max = 100))]
     pub name: String,
-    /// Condition in CEL: the records that are told of, for example `status >= 500`.
+    /// Condition in CEL: the records that are told of, for example `status_code >= 500`.
     #[schemars(length(min = 1, max = 4096))]
     pub when: String,
     /// Whom: `stderr` of the sidecar, which gets at most 100 at once and 10 a second and is told how many were left out, and names of

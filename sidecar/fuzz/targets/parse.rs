@@ -1,7 +1,7 @@
 //! The steps `parse`, and `severity` on what they find. An owned body must give what a borrowed one gives, and a failure must
 //! leave the record as it was.
 
-use logship::pipeline::parse::Parser;
+use logship::pipeline::parse::{Memory, Parser};
 use logship::pipeline::severity::Rule;
 use logship::record::Record;
 use logship_crd::agent_config::{ParseFormat, ParseStep, SeverityStep};
@@ -35,12 +35,12 @@ pub fn regex(bytes: &[u8]) {
 fn check(parser: &Parser, body: &[u8]) {
     let before = Record::new(1_767_323_045_000_000_000, body);
     let mut borrowed = before.clone();
-    parser.run(&mut borrowed);
+    parser.run(&mut borrowed, &mut Memory::default());
     let mut owned = Record {
         body: body.to_vec().into(),
         ..before.clone()
     };
-    parser.run(&mut owned);
+    parser.run(&mut owned, &mut Memory::default());
     assert_eq!(borrowed, owned);
     if borrowed.parse_failed {
         assert_eq!(

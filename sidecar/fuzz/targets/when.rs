@@ -1,6 +1,6 @@
 //! Conditions and expressions: one that compiles has for every record the value of its negation's opposite, and the same each time.
 
-use logship::pipeline::parse::Parser;
+use logship::pipeline::parse::{Memory, Parser};
 use logship::pipeline::when::{Expression, When};
 use logship::record::{Labels, Record, Severity, Stream, Value};
 use logship_crd::agent_config::{ParseFormat, ParseStep};
@@ -20,7 +20,7 @@ pub fn target(bytes: &[u8]) {
     let mut record = Record::new(1_767_323_045_000_000_000, body);
     Parser::compile(&step)
         .expect("the step is right")
-        .run(&mut record);
+        .run(&mut record, &mut Memory::default());
     record.severity = Some(Severity::Error);
     record.stream = Some(Stream::Stderr);
     let labels = Labels {

@@ -18,6 +18,7 @@ mod logfmt;
 mod syslog;
 mod text;
 
+use self::access::LastTime;
 use self::found::Found;
 use self::groups::Groups;
 use super::pattern;
@@ -29,6 +30,12 @@ use std::borrow::Cow;
 /// A compiled step.
 #[derive(Debug, Clone)]
 pub struct Parser(Format);
+
+/// What a parser remembers from record to record. It changes no result.
+#[derive(Debug, Default)]
+pub struct Memory {
+    time: LastTime,
+}
 
 #[derive(Debug, Clone)]
 enum Format {
@@ -87,14 +94,15 @@ impl Parser {
 
     /// Extracts fields from the body, and its time, stream and severity where the format has them. CRI's content takes the
     /// place of the body; the other formats leave it.
-    pub fn run(&self, record: &mut Record<'_>) {
+    pub fn run(&self, record: &mut Record<'_>, memory: &mut Memory) {
         match std::mem::take(&mut record.body) {
             Cow::Borrowed(body) => {
                 record.body = Cow::Borrowed(body);
-                self.run_on_borrowed(body, record);
+                self.run_on_borrowed(body, record, memory);
             }
             Cow::Owned(mut body) => {
-                match self.extract(&body, Found::new(record.observed, Fields::default())) {
+                let found = Found::new(record.observed, Fields::default());
+                match self.extract(&body, found, memory) {
                     Ok(found) => {
                         let found = found.into_owned();
                         body.drain(..found.content_start);
@@ -107,7 +115,7 @@ impl Parser {
         }
     }
 
-    fn run_on_borrowed<'a>(&self, body: &'a [u8], record: &mut Record<'a>) {
+    fn run_on_borrowed<'a>(&self, body: &'a [u8], record: &mut Record<'a>, memory: &mut Memory) {
         // The memory of a record that has no fields yet, as most, is used for what is found.
         let is_first = record.fields.is_empty();
         let room = if is_first {
@@ -115,7 +123,7 @@ impl Parser {
         } else {
             Fields::default()
         };
-        match self.extract(body, Found::new(record.observed, room)) {
+        match self.extract(body, Found::new(record.observed, room), memory) {
             Ok(found) => {
                 record.body = Cow::Borrowed(&body[found.content_start..]);
                 found.give_to(record);
@@ -130,12 +138,17 @@ impl Parser {
     }
 
     /// What the body says, or the emptied room if it does not have the format.
-    fn extract<'a>(&self, body: &'a [u8], mut found: Found<'a>) -> Result<Found<'a>, Fields<'a>> {
+    fn extract<'a>(
+        &self,
+        body: &'a [u8],
+        mut found: Found<'a>,
+        memory: &mut Memory,
+    ) -> Result<Found<'a>, Fields<'a>> {
         let understood = match &self.0 {
             Format::Json => json::parse(body, &mut found),
             Format::Logfmt => logfmt::parse(body, &mut found),
-            Format::Nginx => access::nginx(body, &mut found),
-            Format::Apache => access::apache(body, &mut found),
+            Format::Nginx => access::nginx(body, &mut memory.time, &mut found),
+            Format::Apache => access::apache(body, &mut memory.time, &mut found),
             Format::Syslog => syslog::parse(body, &mut found),
             Format::Cri => cri::parse(body, &mut found),
             Format::Regex(groups) => groups.parse(body, &mut found),

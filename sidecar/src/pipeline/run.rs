@@ -2,6 +2,7 @@
 
 use super::alert::Alert;
 use super::count::{Counter, Metric};
+use super::parse;
 use super::rate_limit::Bucket;
 use super::steps::{Action, Steps};
 use super::when::Undefined;
@@ -23,6 +24,7 @@ pub struct Run {
 struct Memory {
     affected: u64,
     undefined: u64,
+    parsed: parse::Memory,
     bucket: Bucket,
     counter: Counter,
 }
@@ -124,7 +126,7 @@ impl Memory {
             Action::Parse(parser) => {
                 // Each parser counts its own failure; the mark of an earlier one stays.
                 let failed_before = std::mem::take(&mut record.parse_failed);
-                parser.run(record);
+                parser.run(record, &mut self.parsed);
                 let failed = record.parse_failed;
                 record.parse_failed |= failed_before;
                 Ok(failed)

@@ -10,7 +10,7 @@ use crate::record::{Fields, Record, Severity, Value};
 use logship_crd::agent_config::SeverityStep;
 
 /// Names of fields that hold a level, in small letters.
-const LEVEL_NAMES: [&str; 12] = [
+const LEVEL_NAMES: Names = Names::new(&[
     "level",
     "severity",
     "lvl",
@@ -23,9 +23,9 @@ const LEVEL_NAMES: [&str; 12] = [
     "severitytext",
     "@level",
     "@l",
-];
+]);
 /// Names of fields that hold an HTTP status, in small letters.
-const STATUS_NAMES: [&str; 8] = [
+const STATUS_NAMES: Names = Names::new(&[
     "status_code",
     "status",
     "statuscode",
@@ -34,9 +34,9 @@ const STATUS_NAMES: [&str; 8] = [
     "http.status_code",
     "http.response.status_code",
     "response_code",
-];
-/// Bytes of the longest name and of the longest word for a level, at least.
-const WORD_BYTES_MAX: usize = 25;
+]);
+/// Bytes of the longest word for a level.
+const WORD_BYTES_MAX: usize = 13;
 
 /// A compiled step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,31 +54,73 @@ impl Rule {
 
     /// Sets the severity of a record that says it.
     pub fn run(&self, record: &mut Record<'_>) {
-        let found = self
-            .level(&record.fields)
-            .or_else(|| named(&record.fields, &STATUS_NAMES, of_status))
-            .or_else(|| of_prose(&record.body));
+        let found = match &self.field {
+            Some(name) => {
+                let level = record.fields.get(name).and_then(of_level);
+                level.or_else(|| of_fields(&record.fields, &Names::new(&[])))
+            }
+            None => of_fields(&record.fields, &LEVEL_NAMES),
+        };
+        let found = found.or_else(|| of_prose(&record.body));
         record.severity = found.or(record.severity);
-    }
-
-    fn level(&self, fields: &Fields<'_>) -> Option<Severity> {
-        match &self.field {
-            Some(name) => fields.get(name).and_then(of_level),
-            None => named(fields, &LEVEL_NAMES, of_level),
-        }
     }
 }
 
-/// What the first field says that has one of the names, in any case, and says anything.
-fn named(fields: &Fields<'_>, names: &[&str], read: fn(&Value<'_>) -> Option<Severity>) -> Option<Severity> {
-    fields.iter().find_map(|(name, value)| {
-        let mut letters = [0; WORD_BYTES_MAX];
-        let name = in_small_letters(name.as_bytes(), &mut letters)?;
-        names
-            .iter()
-            .any(|known| known.as_bytes() == name)
-            .then(|| read(value))?
-    })
+/// What the first field with one of these names says about its level, else what the first says that holds a status.
+fn of_fields(fields: &Fields<'_>, level_names: &Names) -> Option<Severity> {
+    let mut of_first_status = None;
+    for (name, value) in fields.iter() {
+        let mark = mark(name.as_bytes());
+        if level_names.contain(name, mark)
+            && let Some(severity) = of_level(value)
+        {
+            return Some(severity);
+        }
+        if of_first_status.is_none() && STATUS_NAMES.contain(name, mark) {
+            of_first_status = of_status(value);
+        }
+    }
+    of_first_status
+}
+
+/// Names that mean the same, in small letters.
+struct Names {
+    names: &'static [&'static str],
+    /// Of each the bit of [`mark`], which tells most fields that have none of these names.
+    marks: u64,
+}
+
+impl Names {
+    const fn new(names: &'static [&'static str]) -> Self {
+        let mut marks = 0;
+        let mut index = 0;
+        while index < names.len() {
+            marks |= mark(names[index].as_bytes());
+            index += 1;
+        }
+        Self { names, marks }
+    }
+
+    /// Whether this, with its mark, is one of them, in any case.
+    #[inline]
+    fn contain(&self, name: &str, mark: u64) -> bool {
+        self.marks & mark != 0 && self.have(name)
+    }
+
+    fn have(&self, name: &str) -> bool {
+        let mut names = self.names.iter();
+        names.any(|known| known.len() == name.len() && known.eq_ignore_ascii_case(name))
+    }
+}
+
+/// One bit by length, first and last letter, of which the lowest five bits are the same in both cases; none for no letters. The weights
+/// are those with which usual names of other fields differ most from ours.
+#[inline]
+const fn mark(name: &[u8]) -> u64 {
+    let ([first, ..], [.., last]) = (name, name) else {
+        return 0;
+    };
+    1 << ((name.len() + (*first & 0x1f) as usize + 3 * (*last & 0x1f) as usize) % 64)
 }
 
 fn of_level(value: &Value<'_>) -> Option<Severity> {
@@ -280,12 +322,12 @@ mod tests {
 
     #[test]
     fn all_known_names_are_compared_with() {
-        for name in LEVEL_NAMES {
-            let found = severity(&[(name, Value::text("debug"))], b"", &SeverityStep::default());
+        for name in LEVEL_NAMES.names {
+            let found = severity(&[(*name, Value::text("debug"))], b"", &SeverityStep::default());
             assert_eq!(found, Some(Severity::Debug), "{name}");
         }
-        for name in STATUS_NAMES {
-            let found = severity(&[(name, Value::Int(404))], b"", &SeverityStep::default());
+        for name in STATUS_NAMES.names {
+            let found = severity(&[(*name, Value::Int(404))], b"", &SeverityStep::default());
             assert_eq!(found, Some(Severity::Warn), "{name}");
         }
     }

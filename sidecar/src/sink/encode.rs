@@ -4,6 +4,7 @@
 //! encoded once per stream. A batch can be split between any two records, because nothing around them is encoded before
 //! [`Encode::wrap`].
 
+mod checked;
 mod elasticsearch;
 pub(crate) mod escape;
 pub(crate) mod json;

@@ -13,31 +13,50 @@ use std::borrow::Cow;
 /// Bytes of `06/Oct/2016:00:17:09 +0000`.
 const TIME_BYTES: usize = 26;
 
+/// The last time that was read: there are many lines a second, and the format knows no parts of one.
+#[derive(Debug, Default)]
+pub struct LastTime(Option<([u8; TIME_BYTES], Nanos)>);
+
+impl LastTime {
+    #[inline]
+    fn read(&mut self, text: &[u8]) -> Option<Nanos> {
+        let text: &[u8; TIME_BYTES] = text.try_into().ok()?;
+        match &self.0 {
+            Some((known, time)) if known == text => Some(*time),
+            _ => {
+                let time = time_local(text)?;
+                self.0 = Some((*text, time));
+                Some(time)
+            }
+        }
+    }
+}
+
 /// `$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"`; what a
 /// longer format of your own has behind it becomes `rest`.
-pub fn nginx<'a>(line: &'a [u8], found: &mut Found<'a>) -> Option<()> {
+pub fn nginx<'a>(line: &'a [u8], last: &mut LastTime, found: &mut Found<'a>) -> Option<()> {
     let (address, rest) = token(line).filter(|(address, _)| !address.is_empty())?;
     add_optional(found, "remote_addr", address);
     let rest = rest.strip_prefix(b"- ")?;
-    let rest = user_to_size(rest, found)?;
+    let rest = user_to_size(rest, last, found)?;
     let rest = referer_and_agent(rest, found)?;
     add_rest(rest, found)
 }
 
 /// `%h %l %u %t "%r" %>s %b`, then `"%{Referer}i" "%{User-Agent}i"` if both are there; what is behind becomes `rest`.
-pub fn apache<'a>(line: &'a [u8], found: &mut Found<'a>) -> Option<()> {
+pub fn apache<'a>(line: &'a [u8], last: &mut LastTime, found: &mut Found<'a>) -> Option<()> {
     let (address, rest) = token(line).filter(|(address, _)| !address.is_empty())?;
     add_optional(found, "remote_addr", address);
     let (identity, rest) = token(rest)?;
     add_optional(found, "remote_logname", identity);
-    let rest = user_to_size(rest, found)?;
+    let rest = user_to_size(rest, last, found)?;
     let rest = referer_and_agent(rest, found).unwrap_or(rest);
     add_rest(rest, found)
 }
 
 /// The columns that both have; gives what is behind them.
-fn user_to_size<'a>(line: &'a [u8], found: &mut Found<'a>) -> Option<&'a [u8]> {
-    let rest = user_and_time(line, found)?;
+fn user_to_size<'a>(line: &'a [u8], last: &mut LastTime, found: &mut Found<'a>) -> Option<&'a [u8]> {
+    let rest = user_and_time(line, last, found)?;
     let (line, rest) = Quoted::read(rest)?;
     request(line, found);
     let [b' ', status @ .., b' '] = rest.get(..5)? else {
@@ -54,13 +73,13 @@ fn user_to_size<'a>(line: &'a [u8], found: &mut Found<'a>) -> Option<&'a [u8]> {
 }
 
 /// A user's name may have blanks and brackets; it ends where ` [time] "` follows. Gives what is behind that.
-fn user_and_time<'a>(line: &'a [u8], found: &mut Found<'a>) -> Option<&'a [u8]> {
+fn user_and_time<'a>(line: &'a [u8], last: &mut LastTime, found: &mut Found<'a>) -> Option<&'a [u8]> {
     for bracket in memchr::memchr_iter(b'[', line) {
         let (before, behind) = (&line[..bracket], &line[bracket + 1..]);
         let (text, rest) = behind.split_at_checked(TIME_BYTES)?;
         if let Some(user) = before.strip_suffix(b" ")
             && let Some(rest) = rest.strip_prefix(b"] \"")
-            && let Some(time) = time_local(text)
+            && let Some(time) = last.read(text)
         {
             add_user(user, found);
             found.add_text("time_local", text);
@@ -81,8 +100,7 @@ fn add_user<'a>(user: &'a [u8], found: &mut Found<'a>) {
 }
 
 /// Reads `06/Oct/2016:00:17:09 +0000`.
-fn time_local(text: &[u8]) -> Option<Nanos> {
-    let text: &[u8; TIME_BYTES] = text.try_into().ok()?;
+fn time_local(text: &[u8; TIME_BYTES]) -> Option<Nanos> {
     let separators = [text[2], text[6], text[11], text[20]];
     let day = parse_pair(text[0], text[1])?;
     let month = month(&text[3..6])?;

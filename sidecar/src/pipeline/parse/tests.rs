@@ -25,7 +25,7 @@ pub fn parser(format: ParseFormat) -> Parser {
 /// The record of a body after the step.
 pub fn run(format: ParseFormat, body: &[u8]) -> Record<'_> {
     let mut record = Record::new(OBSERVED, body);
-    parser(format).run(&mut record);
+    parser(format).run(&mut record, &mut Memory::default());
     record
 }
 
@@ -146,7 +146,7 @@ fn fields_of_earlier_steps_stay_unless_the_name_is_the_same() {
         let mut record = Record::new(OBSERVED, body);
         record.fields.set("a", Value::Int(1));
         record.fields.set("b", Value::Int(2));
-        parser(ParseFormat::Json).run(&mut record);
+        parser(ParseFormat::Json).run(&mut record, &mut Memory::default());
         record
             .fields
             .into_iter()
@@ -178,7 +178,7 @@ fn more_fields_than_a_record_has_are_not_kept() {
 fn content_of_an_owned_body_takes_its_place() {
     let mut record = Record::new(OBSERVED, b"");
     record.body = Cow::Owned(b"2016-10-06T00:17:09Z stderr P text".to_vec());
-    parser(ParseFormat::Cri).run(&mut record);
+    parser(ParseFormat::Cri).run(&mut record, &mut Memory::default());
     assert_eq!(
         (&*record.body, record.stream),
         (&b"text"[..], Some(Stream::Stderr))
@@ -194,7 +194,9 @@ fn named_groups_become_fields() {
             pattern: Some(pattern.to_owned()),
         };
         let mut record = Record::new(OBSERVED, body);
-        Parser::compile(&step).unwrap().run(&mut record);
+        Parser::compile(&step)
+            .unwrap()
+            .run(&mut record, &mut Memory::default());
         let found: Vec<_> = record
             .fields
             .iter()
@@ -241,7 +243,9 @@ fn expressions_known_for_exponential_time_end() {
             pattern: Some(pattern.to_owned()),
         };
         let mut record = Record::new(OBSERVED, &body);
-        Parser::compile(&step).unwrap().run(&mut record);
+        Parser::compile(&step)
+            .unwrap()
+            .run(&mut record, &mut Memory::default());
         assert!(record.parse_failed, "{pattern}");
     }
 }
@@ -257,9 +261,9 @@ proptest! {
             let mut borrowed = Record::new(observed, &line);
             borrowed.severity = Some(Severity::Warn);
             let before = borrowed.clone();
-            parser(format).run(&mut borrowed);
+            parser(format).run(&mut borrowed, &mut Memory::default());
             let mut owned = Record { body: Cow::Owned(line.clone()), ..before.clone() };
-            parser(format).run(&mut owned);
+            parser(format).run(&mut owned, &mut Memory::default());
             prop_assert_eq!(&borrowed, &owned);
             if borrowed.parse_failed {
                 prop_assert_eq!(borrowed, Record { parse_failed: true, ..before });

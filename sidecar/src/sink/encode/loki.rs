@@ -8,13 +8,17 @@
 //! under one name. A field with a name that we give ourselves arrives as `field_<name>`. A null is not sent, because there are
 //! only texts. A field that has the name of one of the stream's labels is sent; Loki shows it as `<name>_extracted`.
 
-use super::protobuf::{Fields, bytes, bytes_key, field_bytes, nested, prefix, text, varint, varint_key};
+use super::checked::Checked;
+use super::protobuf::{
+    Fields, SHORT, bytes, bytes_key, field_bytes, nested, prefix, replaced, short, text, varint, varint_key,
+};
 use super::streams::{groups, join, split};
 use super::{Batch, Common, Encode, json};
 use crate::record::time::Nanos;
 use crate::record::{Labels, Record, Stream, Value};
 use ::bytes::Bytes;
 use logship_crd::agent_config::LokiSink;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 const SECOND: Nanos = 1_000_000_000;
@@ -57,7 +61,7 @@ impl Loki {
         named.extend(
             self.labels
                 .iter()
-                .map(|(name, value)| (valid_name(name), value.clone())),
+                .map(|(name, value)| (valid_name(name).into_owned(), value.clone())),
         );
         named.retain(|_, value| !value.is_empty());
         named
@@ -76,7 +80,7 @@ impl Encode for Loki {
         let mut inside = Vec::new();
         if self.has_metadata {
             for (name, value) in labels.iter().filter(|(name, _)| !is_stream_label(name)) {
-                metadata(name, &Value::text(value), &mut inside);
+                pair(name, value.as_bytes(), &mut inside);
             }
         }
         join(&around, &inside)
@@ -86,12 +90,13 @@ impl Encode for Loki {
         let (_, inside) = split(common);
         nested::<2>(ENTRIES, out, |out| {
             nested::<1>(TIMESTAMP, out, |out| timestamp(record.time, out));
-            text(LINE, &record.body, out);
+            let checked = Checked::new(&record.body);
+            text(LINE, &record.body, checked.is_text(), out);
             if self.has_metadata {
                 out.extend_from_slice(inside);
                 marks(record, out);
                 for (name, value) in record.fields.iter() {
-                    field(name, value, out);
+                    field(name, value, checked, out);
                 }
             }
         });
@@ -152,14 +157,14 @@ fn marks(record: &Record<'_>, out: &mut Vec<u8>) {
         Some(Stream::Stderr) => out.extend_from_slice(b"\x1a\x10\x0a\x06stream\x12\x06stderr"),
     }
     if let Some(severity) = record.severity {
-        metadata("severity", &Value::text(severity.name()), out);
+        pair("severity", severity.name().as_bytes(), out);
     }
     if let Some(original_bytes) = record.original_bytes {
-        metadata("truncated", &Value::Bool(true), out);
-        metadata("original_bytes", &Value::Uint(original_bytes), out);
+        pair("truncated", b"true", out);
+        pair("original_bytes", original_bytes.to_string().as_bytes(), out);
     }
     if record.parse_failed {
-        metadata("parse_failed", &Value::Bool(true), out);
+        pair("parse_failed", b"true", out);
     }
 }
 
@@ -178,39 +183,77 @@ fn is_ours(name: &str) -> bool {
     )
 }
 
-fn field(name: &str, value: &Value<'_>, out: &mut Vec<u8>) {
+fn field(name: &str, value: &Value<'_>, body: Checked<'_>, out: &mut Vec<u8>) {
     match value {
         Value::Null => {}
-        _ if is_ours(name) => metadata(&format!("field_{name}"), value, out),
-        _ => metadata(name, value, out),
+        _ if is_ours(name) => metadata(&format!("field_{name}"), value, body, out),
+        _ => metadata(name, value, body, out),
     }
 }
 
-/// Appends a pair with a valid form of the name.
-fn metadata(name: &str, value: &Value<'_>, out: &mut Vec<u8>) {
-    nested::<1>(METADATA, out, |out| {
-        if is_valid(name) {
-            bytes(NAME, name.as_bytes(), out);
-        } else {
+/// Appends a pair of a field with a valid form of its name.
+fn metadata(name: &str, value: &Value<'_>, body: Checked<'_>, out: &mut Vec<u8>) {
+    match value {
+        Value::Text(content) if body.knows(content) => pair(name, content, out),
+        value => nested::<1>(METADATA, out, |out| {
             bytes(NAME, valid_name(name).as_bytes(), out);
-        }
-        match value {
-            Value::Text(content) => text(VALUE, content, out),
-            value => nested::<1>(VALUE, out, |out| json::value(value, out)),
-        }
-    });
+            nested::<1>(VALUE, out, |out| match value {
+                Value::Text(content) => replaced(content, out),
+                value => json::value(value, out),
+            });
+        }),
+    }
 }
+
+/// Appends a pair of a name, made valid, and a text, which is UTF-8.
+#[inline]
+fn pair(name: &str, content: &[u8], out: &mut Vec<u8>) {
+    let name = valid_name(name);
+    // Two keys with their lengths are inside the first.
+    let short_bytes = 4 + name.len() + content.len();
+    if short_bytes < SHORT {
+        out.extend_from_slice(&[METADATA, short(short_bytes), NAME, short(name.len())]);
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(&[VALUE, short(content.len())]);
+        out.extend_from_slice(content);
+    } else {
+        prefix(
+            METADATA,
+            field_bytes(name.len()) + field_bytes(content.len()),
+            out,
+        );
+        bytes(NAME, name.as_bytes(), out);
+        bytes(VALUE, content, out);
+    }
+}
+
+/// By byte, whether a name may have it.
+const IN_NAMES: [bool; 256] = {
+    let mut valid = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        valid[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'_';
+        byte += 1;
+    }
+    valid
+};
 
 fn is_valid(name: &str) -> bool {
-    let is_valid = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-    match name.as_bytes() {
-        [first, rest @ ..] => !first.is_ascii_digit() && is_valid(first) && rest.iter().all(is_valid),
-        [] => false,
-    }
+    let first = name.bytes().next();
+    first.is_some_and(|first| !first.is_ascii_digit()) && name.bytes().all(|byte| IN_NAMES[usize::from(byte)])
 }
 
 /// The name with an underscore for what it may not have, and before what it may not begin with.
-fn valid_name(name: &str) -> String {
+#[inline]
+fn valid_name(name: &str) -> Cow<'_, str> {
+    if is_valid(name) {
+        Cow::Borrowed(name)
+    } else {
+        Cow::Owned(made_valid(name))
+    }
+}
+
+fn made_valid(name: &str) -> String {
     let valid = |letter: char| {
         if letter.is_ascii_alphanumeric() {
             letter

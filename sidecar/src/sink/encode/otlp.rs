@@ -10,8 +10,10 @@
 //! and objects are texts, as they were written. What is not UTF-8 is sent as bytes. Names of fields are sent as they are; those that
 //! begin with `logship.` or `log.` can collide with ours, and a receiver decides which one it keeps.
 
+use super::checked::Checked;
 use super::protobuf::{
-    Fields, bytes, bytes_key, field_bytes, fixed64_key, nested, prefix, varint, varint_bytes, varint_key,
+    Fields, SHORT, bytes, bytes_key, field_bytes, fixed64_key, nested, prefix, short, varint, varint_bytes,
+    varint_key,
 };
 use super::streams::{Group, groups, join, split};
 use super::{Batch, Common, Encode};
@@ -86,12 +88,12 @@ impl Encode for Otlp {
         let mut around = Vec::new();
         nested::<2>(RESOURCE, &mut around, |out| {
             for (name, value) in &resource(labels, &self.attributes) {
-                attribute(RESOURCE_ATTRIBUTES, name, &Value::text(value), out);
+                text_attribute(RESOURCE_ATTRIBUTES, name, value, out);
             }
         });
         let mut inside = Vec::new();
         if let Some(file) = &labels.file {
-            attribute(ATTRIBUTES, "log.file.name", &Value::text(file), &mut inside);
+            text_attribute(ATTRIBUTES, "log.file.name", file, &mut inside);
         }
         join(&around, &inside)
     }
@@ -104,12 +106,15 @@ impl Encode for Otlp {
                 out.extend_from_slice(&[SEVERITY_NUMBER, severity.number()]);
                 bytes(SEVERITY_TEXT, severity.name().as_bytes(), out);
             }
-            prefix(BODY, field_bytes(record.body.len()), out);
-            text_or_bytes(&record.body, out);
+            let checked = Checked::new(&record.body);
+            let length = record.body.len();
+            let kind = text_or_bytes(checked.is_text());
+            prefix(BODY, field_bytes(length), out);
+            bytes(kind, &record.body, out);
             out.extend_from_slice(inside);
             marks(record, out);
             for (name, value) in record.fields.iter() {
-                attribute(ATTRIBUTES, name, value, out);
+                attribute(name, value, checked, out);
             }
         });
     }
@@ -190,17 +195,13 @@ fn marks(record: &Record<'_>, out: &mut Vec<u8>) {
             out.extend_from_slice(b"\x32\x18\x0a\x0clog.iostream\x12\x08\x0a\x06stderr");
         }
     }
+    let checked = Checked::new(&[]);
     if let Some(original_bytes) = record.original_bytes {
-        attribute(ATTRIBUTES, "logship.truncated", &Value::Bool(true), out);
-        attribute(
-            ATTRIBUTES,
-            "logship.original_bytes",
-            &integer(original_bytes),
-            out,
-        );
+        attribute("logship.truncated", &Value::Bool(true), checked, out);
+        attribute("logship.original_bytes", &integer(original_bytes), checked, out);
     }
     if record.parse_failed {
-        attribute(ATTRIBUTES, "logship.parse_failed", &Value::Bool(true), out);
+        attribute("logship.parse_failed", &Value::Bool(true), checked, out);
     }
 }
 
@@ -208,46 +209,82 @@ fn integer(value: u64) -> Value<'static> {
     i64::try_from(value).map_or(Value::Uint(value), Value::Int)
 }
 
-/// Appends a `KeyValue`.
-fn attribute(key: u8, name: &str, value: &Value<'_>, out: &mut Vec<u8>) {
-    nested::<1>(key, out, |out| {
-        bytes(KEY, name.as_bytes(), out);
-        match value {
-            // An empty `AnyValue` is null.
-            Value::Null => prefix(VALUE, 0, out),
-            Value::Bool(value) => out.extend_from_slice(&[VALUE, 2, BOOL, u8::from(*value)]),
-            Value::Int(value) => {
-                let value = value.cast_unsigned();
-                prefix(VALUE, 1 + varint_bytes(value), out);
-                out.push(INT);
-                varint(value, out);
-            }
-            Value::Float(value) => {
-                out.extend_from_slice(&[VALUE, 9, DOUBLE]);
-                out.extend_from_slice(&value.to_le_bytes());
-            }
-            Value::Uint(value) => {
-                let text = value.to_string();
-                prefix(VALUE, field_bytes(text.len()), out);
-                bytes(STRING, text.as_bytes(), out);
-            }
-            Value::Number(text) | Value::Json(text) => {
-                prefix(VALUE, field_bytes(text.len()), out);
-                bytes(STRING, text.as_bytes(), out);
-            }
-            Value::Text(content) => {
-                prefix(VALUE, field_bytes(content.len()), out);
-                text_or_bytes(content, out);
-            }
+/// Appends a field as an attribute of the record.
+#[inline]
+fn attribute(name: &str, value: &Value<'_>, body: Checked<'_>, out: &mut Vec<u8>) {
+    match value {
+        // An empty `AnyValue` is null.
+        Value::Null => key_value(name, 0, out),
+        Value::Bool(value) => {
+            key_value(name, 2, out);
+            out.extend_from_slice(&[BOOL, u8::from(*value)]);
         }
-    });
+        Value::Int(value) => {
+            let value = value.cast_unsigned();
+            key_value(name, 1 + varint_bytes(value), out);
+            out.push(INT);
+            varint(value, out);
+        }
+        Value::Float(value) => {
+            key_value(name, 9, out);
+            out.push(DOUBLE);
+            out.extend_from_slice(&value.to_le_bytes());
+        }
+        Value::Uint(value) => text_attribute(ATTRIBUTES, name, &value.to_string(), out),
+        Value::Number(text) | Value::Json(text) => text_attribute(ATTRIBUTES, name, text, out),
+        Value::Text(content) => {
+            let kind = text_or_bytes(body.knows(content));
+            bytes_attribute(ATTRIBUTES, name, kind, content, out);
+        }
+    }
 }
 
-/// Appends what an `AnyValue` consists of.
+/// Appends a `KeyValue` with a text.
+fn text_attribute(key: u8, name: &str, value: &str, out: &mut Vec<u8>) {
+    bytes_attribute(key, name, STRING, value.as_bytes(), out);
+}
+
+/// Appends a `KeyValue` with a text or bytes.
 #[inline]
-fn text_or_bytes(content: &[u8], out: &mut Vec<u8>) {
-    let is_text = std::str::from_utf8(content).is_ok();
-    bytes(if is_text { STRING } else { BYTES }, content, out);
+fn bytes_attribute(key: u8, name: &str, kind: u8, content: &[u8], out: &mut Vec<u8>) {
+    // Three keys with their lengths are inside the first.
+    let short_bytes = 6 + name.len() + content.len();
+    if short_bytes < SHORT {
+        out.extend_from_slice(&[key, short(short_bytes), KEY, short(name.len())]);
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(&[VALUE, short(2 + content.len()), kind, short(content.len())]);
+        out.extend_from_slice(content);
+    } else {
+        let value_bytes = field_bytes(content.len());
+        prefix(key, field_bytes(name.len()) + field_bytes(value_bytes), out);
+        bytes(KEY, name.as_bytes(), out);
+        prefix(VALUE, value_bytes, out);
+        bytes(kind, content, out);
+    }
+}
+
+/// Appends an attribute of a record up to its `AnyValue`, whose content follows and is short.
+#[inline]
+fn key_value(name: &str, value_bytes: usize, out: &mut Vec<u8>) {
+    let short_bytes = 4 + name.len() + value_bytes;
+    if short_bytes < SHORT {
+        out.extend_from_slice(&[ATTRIBUTES, short(short_bytes), KEY, short(name.len())]);
+        out.extend_from_slice(name.as_bytes());
+    } else {
+        prefix(
+            ATTRIBUTES,
+            field_bytes(name.len()) + field_bytes(value_bytes),
+            out,
+        );
+        bytes(KEY, name.as_bytes(), out);
+    }
+    out.extend_from_slice(&[VALUE, short(value_bytes)]);
+}
+
+/// Which `AnyValue` bytes become.
+#[inline]
+fn text_or_bytes(is_text: bool) -> u8 {
+    if is_text { STRING } else { BYTES }
 }
 
 #[cfg(test)]

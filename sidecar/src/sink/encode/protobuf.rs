@@ -3,6 +3,8 @@
 //! By hand because it is on the path of every record: messages are written in one pass, straight into the batch. What is written is
 //! canonical: each varint is as short as it can be.
 
+/// Lengths below it take one byte.
+pub const SHORT: usize = 0x80;
 /// Bytes of the longest varint.
 const VARINT_BYTES_MAX: usize = 10;
 
@@ -58,10 +60,16 @@ pub fn bytes(key: u8, content: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(content);
 }
 
-/// Appends a text, which has to be UTF-8: what is not is replaced.
+/// A length as the varint of one byte, which the caller knows to be enough.
 #[inline]
-pub fn text(key: u8, content: &[u8], out: &mut Vec<u8>) {
-    if std::str::from_utf8(content).is_ok() {
+pub fn short(length: usize) -> u8 {
+    low_seven(length as u64)
+}
+
+/// Appends a text that has to be UTF-8, of which is known whether it is: what is not is replaced.
+#[inline]
+pub fn text(key: u8, content: &[u8], is_text: bool, out: &mut Vec<u8>) {
+    if is_text {
         bytes(key, content, out);
     } else {
         nested::<2>(key, out, |out| replaced(content, out));
@@ -245,7 +253,7 @@ mod tests {
             let reference = Reference { number, text: text_of_input.clone(), bytes: input.clone(), fixed };
             let mut out = vec![varint_key(1)];
             varint(number, &mut out);
-            text(bytes_key(2), &input, &mut out);
+            text(bytes_key(2), &input, std::str::from_utf8(&input).is_ok(), &mut out);
             bytes(bytes_key(3), &input, &mut out);
             out.push(fixed64_key(4));
             out.extend_from_slice(&fixed.to_le_bytes());

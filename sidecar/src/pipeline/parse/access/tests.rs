@@ -1,6 +1,7 @@
-use crate::pipeline::parse::tests::{check, check_fails, run};
-use crate::record::Value;
+use crate::pipeline::parse::Memory;
+use crate::pipeline::parse::tests::{OBSERVED, check, check_fails, parser, run};
 use crate::record::time::parse_rfc3339;
+use crate::record::{Record, Value};
 use logship_crd::agent_config::ParseFormat::{ApacheCommon, NginxCombined};
 use proptest::prelude::*;
 
@@ -153,6 +154,31 @@ fn escaped(text: &[u8]) -> String {
         byte => char::from(*byte).to_string(),
     };
     text.iter().map(escape).collect::<Vec<_>>().concat()
+}
+
+#[test]
+fn remembered_time_changes_no_result() {
+    let parser = parser(NginxCombined);
+    let mut memory = Memory::default();
+    for (time, expected) in [
+        (TIME, Some("2016-10-06T00:17:09Z")),
+        (TIME, Some("2016-10-06T00:17:09Z")),
+        ("06/Oct/2016:02:17:10 +0200", Some("2016-10-06T00:17:10Z")),
+        ("06/Oct/2016:02:77:10 +0200", None),
+        ("06/Oct/2016:02:77:10 +0200", None),
+        ("06/Oct/2016:02:17:10 +0100", Some("2016-10-06T01:17:10Z")),
+        (TIME, Some("2016-10-06T00:17:09Z")),
+    ] {
+        let line = format!("::1 - - [{time}] \"-\" 400 0 \"-\" \"-\"");
+        let mut record = Record::new(OBSERVED, line.as_bytes());
+        parser.run(&mut record, &mut memory);
+        let found = (!record.parse_failed).then_some(record.time);
+        assert_eq!(
+            found,
+            expected.and_then(|text| parse_rfc3339(text.as_bytes())),
+            "{time}"
+        );
+    }
 }
 
 proptest! {

@@ -1,3 +1,4 @@
+use crate::pipeline::parse::Memory;
 use crate::pipeline::parse::tests::{OBSERVED, check, check_fails, parser, run};
 use crate::record::time::{Nanos, parse_rfc3339, rfc3339};
 use crate::record::{Record, Severity, Value};
@@ -81,7 +82,7 @@ fn year_is_the_one_that_brings_the_date_nearest() {
     ] {
         let line = format!("<13>{date} host app: x");
         let mut record = Record::new(time(observed), line.as_bytes());
-        parser(Syslog).run(&mut record);
+        parser(Syslog).run(&mut record, &mut Memory::default());
         assert_eq!(record.time, time(expected), "{date}");
     }
 }

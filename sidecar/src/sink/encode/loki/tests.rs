@@ -189,6 +189,27 @@ fn by_stream(loki: &Loki, batches: &[Batch]) -> BTreeMap<String, Vec<EntryAdapte
     entries
 }
 
+/// Lengths of one byte are written apart from longer ones.
+#[test]
+fn pairs_of_all_lengths_are_written_as_the_library_does() {
+    for name_bytes in [1, 100, 120, 121, 122, 123, 124, 125, 128, 300] {
+        for text_bytes in (1..10).chain(100..130).chain([16_383, 16_384]) {
+            let (name, text) = ("n".repeat(name_bytes), "t".repeat(text_bytes));
+            let mut out = Vec::new();
+            pair(&name, text.as_bytes(), &mut out);
+            let read = EntryAdapter::decode(out.as_slice()).unwrap();
+            assert_eq!(
+                (
+                    &read.structured_metadata[0].name,
+                    &read.structured_metadata[0].value
+                ),
+                (&name, &text)
+            );
+            assert_eq!(read.encode_to_vec(), out, "{name_bytes} {text_bytes}");
+        }
+    }
+}
+
 proptest! {
     /// What is split arrives as what is whole.
     #[test]
@@ -222,7 +243,7 @@ proptest! {
                         Value::Text(text) => String::from_utf8_lossy(text).into_owned(),
                         other => { let mut out = Vec::new(); json::value(other, &mut out); String::from_utf8(out).unwrap() }
                     };
-                    let found = entry.structured_metadata.iter().any(|pair| pair.name.ends_with(&valid_name(name)) && pair.value == expected);
+                    let found = entry.structured_metadata.iter().any(|pair| pair.name.ends_with(&*valid_name(name)) && pair.value == expected);
                     prop_assert!(found, "{} in {:?}", name, entry);
                 }
             }

@@ -233,6 +233,39 @@ fn by_resource(otlp: &Otlp, batches: &[Batch]) -> BTreeMap<String, Vec<LogRecord
     records
 }
 
+/// Lengths of one byte are written apart from longer ones.
+#[test]
+fn attributes_of_all_lengths_are_written_as_the_library_does() {
+    for name_bytes in [1, 20, 100, 116, 117, 118, 119, 120, 121, 122, 127, 128, 300] {
+        for text_bytes in (0..3).chain(90..130).chain([16_383, 16_384]) {
+            let (name, text) = ("n".repeat(name_bytes), "t".repeat(text_bytes));
+            let mut record = Record::new(0, b"");
+            for (number, value) in [
+                Value::text(&text),
+                Value::Int(-1),
+                Value::Bool(true),
+                Value::Float(0.5),
+            ]
+            .into_iter()
+            .enumerate()
+            {
+                record.fields.set(format!("{number}{}", &name[1..]), value);
+            }
+            let mut out = Vec::new();
+            for (name, value) in record.fields.iter() {
+                attribute(name, value, Checked::new(&record.body), &mut out);
+            }
+            let read = LogRecord::decode(out.as_slice()).unwrap();
+            assert_eq!(read.attributes.len(), 4);
+            assert_eq!(
+                read.attributes[0].value.clone().unwrap().value,
+                Some(string(&text))
+            );
+            assert_eq!(read.encode_to_vec(), out, "{name_bytes} {text_bytes}");
+        }
+    }
+}
+
 proptest! {
     /// What is split arrives as what is whole.
     #[test]
