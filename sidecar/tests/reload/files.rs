@@ -1,7 +1,7 @@
 //! Files that are rotated, deleted and renamed while the document changes.
 
 use crate::book::Book;
-use crate::shipper::{Shipper, document, wait_for_exactly};
+use crate::shipper::{Shipper, document, wait_for_each, wait_for_exactly};
 use crate::support::{Place, eventually, numbered};
 use crate::writer::Writer;
 
@@ -24,7 +24,7 @@ fn rotations_at_the_moment_of_changes_lose_and_repeat_nothing() {
             writer.rotate();
         }
         let written = writer.finish();
-        wait_for_exactly(&book, written);
+        wait_for_each(&book, written);
         shipper.terminate();
     }
 }

@@ -154,3 +154,15 @@ pub fn wait_for_exactly(book: &Book, count: usize) {
         differs.map(|at| &came[at.saturating_sub(3)..came.len().min(at + 3)])
     );
 }
+
+/// The same where several files are read at once, so that only the order within each is certain.
+pub fn wait_for_each(book: &Book, count: usize) {
+    eventually(&format!("{count} lines"), || {
+        (book.count() >= count).then_some(())
+    });
+    let mut came: Vec<String> = book.entries().into_iter().map(|entry| entry.message).collect();
+    let mut expected: Vec<String> = numbered(0..count).lines().map(str::to_owned).collect();
+    came.sort_unstable();
+    expected.sort_unstable();
+    assert!(came == expected, "{} of {count}", came.len());
+}
