@@ -38,7 +38,7 @@ pub(super) struct Packed {
 
 /// What a read found.
 pub(super) struct Found {
-    /// Bytes of the whole; while it is being unpacked, more than was unpacked so far.
+    /// Bytes of the whole; while it is being unpacked, more than was unpacked so far, and than was passed over for this read.
     pub size: u64,
     /// Bytes read into the buffer.
     pub count: usize,
@@ -124,7 +124,12 @@ impl Packed {
         let bytes = self.window.get(begin..).unwrap_or_default();
         let count = bytes.len().min(buffer.len());
         buffer[..count].copy_from_slice(&bytes[..count]);
-        let size = self.end() + u64::from(!self.is_at_end);
+        let size = if self.is_at_end {
+            self.end()
+        } else {
+            // Less than the offset would mean that it holds something else now.
+            self.end().max(offset) + 1
+        };
         if self.is_at_end && self.end() <= offset + count as u64 {
             self.decoder = None;
         }
@@ -194,6 +199,26 @@ mod tests {
         }
         let found = contents.read(text.len() as u64, &mut [0; 16]).unwrap();
         assert_eq!((found.size, found.count), (text.len() as u64, 0));
+    }
+
+    #[test]
+    fn far_offset_is_reached_in_several_reads_of_which_none_looks_like_a_shorter_file() {
+        let text: Vec<u8> = (0..3_000_000u32).flat_map(u32::to_le_bytes).collect();
+        let mut contents = packed(&text, 0);
+        let offset = 11 << 20;
+        let mut buffer = vec![0; 1 << 10];
+        let mut passed_over = 0;
+        let count = loop {
+            let found = contents.read(offset as u64, &mut buffer).unwrap();
+            assert!(found.size > offset as u64, "{}", found.size);
+            if found.count > 0 {
+                break found.count;
+            }
+            passed_over += 1;
+            assert!(passed_over < 3);
+        };
+        assert!(passed_over > 0, "nothing was far");
+        assert_eq!(buffer[..count], text[offset..offset + count]);
     }
 
     #[test]
