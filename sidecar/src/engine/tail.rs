@@ -11,10 +11,12 @@ mod file;
 mod followed;
 mod listing;
 mod memory;
+mod observed;
 mod siblings;
 mod succession;
 mod trails;
 
+pub use self::observed::{Chunk, Entry, Look};
 pub use self::siblings::rotated;
 pub use self::succession::Succession;
 
@@ -28,7 +30,6 @@ use super::framer::FramerSettings;
 use super::outlets::{Context, Outlets, Position, StreamId};
 use super::report::Report;
 use super::{Output, Tick};
-use crate::record::time::Nanos;
 use logship_crd::agent_config::StartAt;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -38,6 +39,8 @@ use std::time::Duration;
 const UNREADABLE_MAX: usize = 1024;
 /// The time that a listing takes for each name, generously: listings must not follow each other without a pause.
 const PER_NAME: Duration = Duration::from_micros(20);
+/// A file that may be a copy in the making is looked at again after this time.
+const SHORT: Duration = Duration::from_secs(2);
 /// Changes are gathered this long, so that a busy writer does not wake us for every line.
 const COALESCE: Duration = Duration::from_millis(100);
 
@@ -56,45 +59,6 @@ pub struct TailSettings {
     pub keep_open_records: bool,
     /// More descriptors are not held.
     pub open_files_max: usize,
-}
-
-/// A regular file in a listing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Base name.
-    pub name: String,
-    /// Device and inode.
-    pub identity: Identity,
-    /// Bytes.
-    pub size: u64,
-    /// Nanoseconds since 1970.
-    pub modified_ns: i128,
-    /// The name matches the pattern; others are listed when the checkpoint knows their inode.
-    pub matches: bool,
-}
-
-/// What an open file looks like.
-#[derive(Debug, Clone, Copy)]
-pub struct Look<'a> {
-    /// Device and inode.
-    pub identity: Identity,
-    /// Bytes.
-    pub size: u64,
-    /// Its first bytes, at most [`Fingerprint::BYTES_MAX`](super::checkpoint::Fingerprint::BYTES_MAX).
-    pub head: &'a [u8],
-}
-
-/// What a read found.
-#[derive(Debug, Clone, Copy)]
-pub struct Chunk<'a> {
-    /// The file at this moment; `head` only where [`Output::Read`] asked for it.
-    pub size: u64,
-    /// Its first bytes, where asked for.
-    pub head: Option<&'a [u8]>,
-    /// The bytes at the offset that was asked for.
-    pub bytes: &'a [u8],
-    /// The time of day of the read.
-    pub wall: Nanos,
 }
 
 /// What became of the files so far.
@@ -123,6 +87,9 @@ pub struct Tail {
     memory: Memory,
     /// Files whose contents are compared with what is known.
     arrivals: BTreeMap<StreamId, Arrival>,
+    /// Rotated files that nobody has seen, and whether they were missed.
+    examined: BTreeSet<StreamId>,
+    judged: VecDeque<(StreamId, bool)>,
     /// The names of the last listing.
     names: BTreeMap<String, Identity>,
     /// The source never ran before: `start_at` applies to the first listing.
@@ -153,6 +120,8 @@ impl Tail {
             first_start: known.is_none(),
             memory: Memory::new(known.unwrap_or_default()),
             arrivals: BTreeMap::new(),
+            examined: BTreeSet::new(),
+            judged: VecDeque::new(),
             names: BTreeMap::new(),
             listed: false,
             next_listing: Some(Tick::ZERO),
@@ -202,10 +171,11 @@ impl Tail {
     pub fn is_drained(&self) -> bool {
         let is_over = |file: &File| match file.stage {
             Stage::Rested => self.settings.keep_open_records || !file.framer.is_open(),
-            Stage::Failed => true,
+            Stage::Unread | Stage::Failed => true,
             Stage::Opening | Stage::Verifying | Stage::Examined | Stage::Hungry => false,
         };
-        self.drain_listed == Some(true) && self.followed.iter().all(is_over)
+        let waits = self.memory.has_short() || !self.to_close.is_empty();
+        self.drain_listed == Some(true) && !waits && self.followed.iter().all(is_over)
     }
 
     /// The next thing to do other than reading.
@@ -236,7 +206,9 @@ impl Tail {
                 look_at_head,
             });
         }
-        self.next_open(now)
+        let open = self.next_open(now);
+        open.or_else(|| self.judge(outlets).map(Output::Report))
+            .or_else(|| self.to_close.pop_front().map(|file| Output::Close { file }))
     }
 
     /// The next read, if a file may have something.
@@ -264,6 +236,8 @@ impl Tail {
         if !self.listed {
             // Nobody knows what was there at the start: rather send old lines than lose new ones.
             self.settings.start_at = StartAt::Beginning;
+            // The next process must not skip them either.
+            self.first_start = false;
         }
         for id in self.followed.ids() {
             self.followed.update(id, |file| file.seen_in_listing(now, None));
@@ -278,15 +252,15 @@ impl Tail {
         let file = self.followed.get(id)?;
         let name = file.path.clone();
         if file.is_read() {
-            self.followed.update(id, |file| file.stage = Stage::Rested);
+            self.followed.update(id, |file| file.stage = Stage::Unread);
         } else {
             let is_new = self.names.get(&name) != Some(&file.identity) || file.stage == Stage::Opening;
-            self.to_close.push_back(id);
+            self.to_close.extend(file.is_open().then_some(id));
             self.arrivals.remove(&id);
             self.followed.update(id, |file| file.stage = Stage::Failed);
             if is_new && !self.unreadable.contains(&name) {
                 // It may only have been renamed since the listing.
-                self.list_soon(now);
+                self.look_anew(now);
             }
         }
         // Names of files that were unreadable are kept to say it once; past the bound it is said again.
@@ -381,10 +355,15 @@ impl Tail {
             self.followed
                 .update(id, |file| file.flush_open(now, at_once, outlets));
             self.after_change(id, outlets);
-            if self.followed.get(id).is_some_and(|file| file.is_done(now)) {
+            let Some(file) = self.followed.get(id).filter(|file| file.is_done(now)) else {
+                continue;
+            };
+            if file.was_just_looked_at(now) {
                 self.give_up(now, id, true);
                 // A copy of it may wait for its end.
                 self.list_soon(now);
+            } else {
+                self.followed.update(id, File::look_again);
             }
         }
     }
@@ -431,9 +410,12 @@ impl Tail {
             .followed
             .update(id, |file| (file.restart(outlets), file.name.clone()))?;
         self.memory.ghost_ends(ghost, end);
-        self.list_soon(now);
+        self.look_anew(now);
         // The next copy may have been made in place of the one before: the listing compares it like any other rotated file.
-        let is_rotated = |file: &File| file.kin.age != Age::Current && file.is_untied();
+        let is_rotated = |file: &File| {
+            let is_named = self.names.get(&file.path) == Some(&file.identity);
+            is_named && file.kin.age != Age::Current && file.is_untied()
+        };
         if self.followed.get(id).is_some_and(is_rotated) {
             self.followed.remove(id);
             self.to_close.push_back(id);
@@ -464,6 +446,12 @@ impl Tail {
             self.followed.update(before, |file| file.take_back(outlets));
             self.return_inheritance(before, outlets);
         }
+    }
+
+    /// Lists soon because the last listing is known to be wrong or not enough; a drain waits for that.
+    fn look_anew(&mut self, now: Tick) {
+        self.drain_listed = self.drain_listed.map(|_| false);
+        self.list_soon(now);
     }
 
     fn list_soon(&mut self, now: Tick) {

@@ -7,7 +7,7 @@ use super::begin::Begin;
 use super::file::{File, Stage};
 use super::memory::{Aside, Claim, Evidence, Origin, evidence};
 use super::siblings::{Age, is_compressed};
-use super::{Chunk, Look, Tail};
+use super::{Chunk, Look, SHORT, Tail};
 use crate::engine::Tick;
 use crate::engine::checkpoint::Fingerprint;
 use crate::engine::framer::FramePosition;
@@ -22,6 +22,18 @@ pub(super) struct Arrival {
     pub(super) claims: VecDeque<Claim>,
     /// It was seen before; were its contents replaced, that is worth a word.
     is_known: bool,
+    /// Whether it is to be looked at later, should no claim hold.
+    waits: bool,
+}
+
+/// What speaks for looking at a file later, because it may be a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Doubt {
+    None,
+    /// It is too short to tell; somebody may be making it.
+    Short,
+    /// A file that it may be a copy of was not looked at since.
+    Unread,
 }
 
 impl Tail {
@@ -41,15 +53,22 @@ impl Tail {
             // Its name was given to another file meanwhile.
             self.followed.update(id, |file| file.stage = Stage::Failed);
             self.to_close.push_back(id);
-            self.list_soon(now);
+            self.look_anew(now);
             return None;
         }
         self.unreadable.remove(&file.name);
-        let (claims, is_short) = self.claims(file, &look);
-        let is_known = self.memory.get(file.identity).is_some();
-        let waits = is_short && claims.is_empty() && !is_known;
-        if waits && !self.memory.was_short(file.identity) {
-            return self.put_aside(id, Aside::Short(now));
+        let since = self.memory.short_since(file.identity);
+        let (claims, doubt) = self.claims(file, &look, since.unwrap_or(now));
+        let known = self.memory.get(file.identity);
+        let is_known = known.is_some_and(|known| known.position.fingerprint.bytes > 0);
+        let waits = match doubt {
+            Doubt::None => false,
+            Doubt::Short => since.is_none(),
+            Doubt::Unread => true,
+        };
+        let waits = waits && !is_known;
+        if waits && claims.is_empty() {
+            return self.postpone(now, id);
         }
         let size = look.size;
         self.followed.update(id, |file| {
@@ -57,7 +76,11 @@ impl Tail {
             file.fingerprint = Fingerprint::of(look.head);
             file.stage = Stage::Verifying;
         });
-        let arrival = Arrival { claims, is_known };
+        let arrival = Arrival {
+            claims,
+            is_known,
+            waits,
+        };
         self.arrivals.insert(id, arrival);
         self.examine(now, id, &look, outlets)
     }
@@ -89,6 +112,8 @@ impl Tail {
             }
             _ => {
                 self.arrivals.get_mut(&id)?.claims.pop_front();
+                // Should there be another claim, it is read again for that.
+                self.followed.update(id, |_| ());
                 self.examine(now, id, &look, outlets)
             }
         }
@@ -104,12 +129,17 @@ impl Tail {
     fn examine(&mut self, now: Tick, id: StreamId, look: &Look<'_>, outlets: &mut Outlets) -> Option<Report> {
         if let Some(claim) = self.arrivals.get(&id)?.claims.front().copied() {
             // Without a trail the first bytes are all there is to compare.
-            if claim.begin.trail.bytes == 0 && !matches!(claim.origin, Origin::Followed(_)) {
+            if claim.begin.trail.bytes == 0
+                && !matches!(claim.origin, Origin::Followed(_) | Origin::Parked(_))
+            {
                 return self.claimed(now, id, claim, look.size, outlets);
             }
             return None;
         }
         let arrival = self.arrivals.remove(&id)?;
+        if arrival.waits {
+            return self.postpone(now, id);
+        }
         let file = self.followed.get(id)?;
         let (matched, identity, kin) = (file.matched, file.identity, file.kin.clone());
         if arrival.is_known {
@@ -118,11 +148,11 @@ impl Tail {
             if let Some(known) = known {
                 self.memory.mourn_known(known);
             }
-            if !matched && kin.age != Age::Current {
+            if kin.age != Age::Current {
                 // Its inode was reused by a rotated file that is still to be recognised.
                 self.followed.update(id, |file| file.stage = Stage::Failed);
                 self.to_close.push_back(id);
-                self.list_soon(now);
+                self.look_anew(now);
                 return None;
             }
             if !matched {
@@ -147,17 +177,18 @@ impl Tail {
         }
         if matched {
             let file = self.followed.get(id)?;
-            let at_end =
-                file.from_first_listing && self.first_start && self.settings.start_at == StartAt::End;
-            let begin = if at_end {
-                Begin::end(look)
-            } else {
-                Begin::default()
-            };
+            let starts_at_end = self.first_start && self.settings.start_at == StartAt::End;
+            let end = file.first_listed.filter(|_| starts_at_end);
+            let begin = end.map_or_else(Begin::default, |end| Begin::end(end, look));
             return self.begin(id, begin, outlets);
         }
+        if kin.age == Age::Current {
+            // It has the inode of a file that was empty, and a name that is none of ours.
+            return self.put_aside(id, Aside::Ignored);
+        }
         self.followed.update(id, |file| file.stage = Stage::Examined);
-        self.settle_family(&kin.stem, outlets)
+        self.examined.insert(id);
+        None
     }
 
     /// A file has the contents of another, as far as those were read.
@@ -170,14 +201,21 @@ impl Tail {
         outlets: &mut Outlets,
     ) -> Option<Report> {
         self.arrivals.remove(&id);
-        let stem = self.followed.get(id)?.kin.stem.clone();
+        if claim.origin != Origin::Same {
+            // It has the inode of a file that was empty, and no more.
+            self.memory.forget(self.followed.get(id)?.identity);
+        }
         let mut is_news = true;
         match claim.origin {
             Origin::Followed(original) => {
                 let original = self.followed.get(original).map(|file| file.identity);
-                let why = original.map_or(Aside::Ignored, Aside::CopyOf);
-                let said = self.put_aside(id, why);
-                return said.or_else(|| self.settle_family(&stem, outlets));
+                let ghosts = self.memory.ghost_number();
+                let why = original.map_or(Aside::Ignored, |original| Aside::CopyOf(original, ghosts));
+                return self.put_aside(id, why);
+            }
+            Origin::Parked(original) => {
+                let why = Aside::CopyOf(original, self.memory.ghost_number());
+                return self.put_aside(id, why);
             }
             Origin::Same => {
                 let identity = self.followed.get(id)?.identity;
@@ -197,13 +235,12 @@ impl Tail {
             file.changed_at = now;
             file.size = size;
         });
-        let said = self.begin(id, claim.begin, outlets).filter(|_| is_news);
-        // Whoever waits for this file's place among its siblings can be judged now.
-        let judged = self.settle_family(&stem, outlets);
-        said.or(judged)
+        self.begin(id, claim.begin, outlets).filter(|_| is_news)
     }
 
     fn begin(&mut self, id: StreamId, begin: Begin, outlets: &mut Outlets) -> Option<Report> {
+        // What was known of an empty file that had this inode is over.
+        self.memory.forget(self.followed.get(id)?.identity);
         let of_source = &self.settings.context;
         self.followed.update(id, |file| {
             file.start(file.size, begin, of_source, outlets);
@@ -212,6 +249,18 @@ impl Tail {
                 offset: file.offset,
             }
         })
+    }
+
+    /// Leaves a file alone for now, and looks at it again soon.
+    fn postpone(&mut self, now: Tick, id: StreamId) -> Option<Report> {
+        let identity = self.followed.get(id)?.identity;
+        let since = self.memory.short_since(identity).unwrap_or(now);
+        if self.drain_listed.is_some() {
+            self.look_anew(now);
+        } else if now < since + SHORT {
+            self.next_listing = self.next_listing.map(|at| at.min(since + SHORT));
+        }
+        self.put_aside(id, Aside::Short(since))
     }
 
     /// Leaves a file alone, and closes it.
@@ -223,34 +272,23 @@ impl Tail {
         None
     }
 
-    /// Judges the rotated files of one name that nobody has seen, once all of them were looked at: who is newer than one that is known
-    /// was missed, the others were there before.
-    pub(super) fn settle_family(&mut self, stem: &str, outlets: &mut Outlets) -> Option<Report> {
-        let of_stem = |file: &&File| file.kin.stem == stem;
-        let is_open_question = |file: &File| {
-            file.stage == Stage::Verifying || (file.stage == Stage::Opening && file.kin.age != Age::Current)
-        };
-        if self.followed.iter().filter(of_stem).any(is_open_question) {
-            return None;
+    /// Judges the next rotated file that nobody has seen, once all others were looked at or cannot be: who is newer than one that is
+    /// known was missed, the others were there before.
+    pub(super) fn judge(&mut self, outlets: &mut Outlets) -> Option<Report> {
+        if self.judged.is_empty() && self.arrivals.is_empty() {
+            let examined = std::mem::take(&mut self.examined).into_iter();
+            let files = examined.filter_map(|id| self.followed.get(id));
+            self.judged = files.map(|file| (file.id, self.was_missed(file))).collect();
         }
-        let examined = self.followed.iter().filter(of_stem);
-        let examined: Vec<StreamId> = examined
-            .filter(|file| file.stage == Stage::Examined)
-            .map(|file| file.id)
-            .collect();
-        let judged: Vec<(StreamId, bool)> = examined
-            .into_iter()
-            .filter_map(|id| self.followed.get(id).map(|file| (id, self.was_missed(file))))
-            .collect();
-        let mut said = None;
-        for (id, was_missed) in judged {
-            if was_missed {
-                said = self.begin(id, Begin::default(), outlets);
-            } else {
-                self.put_aside(id, Aside::Ignored);
-            }
+        while let Some((id, was_missed)) = self.judged.pop_front() {
+            let waits = self.followed.get(id).map(|file| file.stage) == Some(Stage::Examined);
+            match was_missed {
+                true if waits => return self.begin(id, Begin::default(), outlets),
+                false if waits => self.put_aside(id, Aside::Ignored),
+                _ => None,
+            };
         }
-        said
+        None
     }
 
     /// Whether a file that nobody has seen is newer than one that is known.
@@ -271,7 +309,7 @@ impl Tail {
             .chain(present.iter().map(|known| &known.kin.age));
         let is_newer_by_name = ages.any(is_older);
         // What was not there at the first listing was rotated since, unless it is an older file that was compressed.
-        let is_new = !file.from_first_listing && !is_compressed(&file.path);
+        let is_new = file.first_listed.is_none() && !is_compressed(&file.path);
         // Who is gone has no place in the order any more. Here alone the time of a file decides, and towards reading it.
         let ghosts = self
             .memory
@@ -289,27 +327,38 @@ impl Tail {
         is_new || is_newer_by_name || gone.any(|modified_ns| modified_ns <= file.modified_ns)
     }
 
-    /// Whom a file may be, the likeliest first, and whether it is too short to tell.
-    fn claims(&self, file: &File, look: &Look<'_>) -> (VecDeque<Claim>, bool) {
-        if let Some(known) = self.memory.get(file.identity) {
+    /// Whom a file that was first seen at `since` may be, the likeliest first, and what speaks for looking at it later.
+    fn claims(&self, file: &File, look: &Look<'_>, since: Tick) -> (VecDeque<Claim>, Doubt) {
+        let known = self.memory.get(file.identity).map(|known| {
             let position = &known.position;
             let is_possible =
                 look.size >= position.frames().furthest() && position.fingerprint.matches(look.head);
-            let claim = Claim {
-                origin: Origin::Same,
-                begin: Begin::at(position),
-            };
-            return (is_possible.then_some(claim).into_iter().collect(), false);
+            let origin = Origin::Same;
+            let begin = Begin::at(position);
+            (
+                is_possible.then_some(Claim { origin, begin }),
+                position.fingerprint.bytes > 0,
+            )
+        });
+        if let Some((claim, true)) = known {
+            return (claim.into_iter().collect(), Doubt::None);
         }
+        // Of a file that was empty nothing but its inode is known, which may be another file's by now: a stranger's, if the name says
+        // nothing else.
+        let is_ours = file.matched || file.kin.age != Age::Current && !is_compressed(&file.path);
+        let empty = known.and_then(|(claim, _)| claim).filter(|_| is_ours);
         if file.kin.age == Age::Current {
-            return (VecDeque::new(), false);
+            return (empty.into_iter().collect(), Doubt::None);
         }
         let mut evidences = self.memory.evidence(&file.kin.stem, look);
         let originals = self.followed.iter().filter(|other| {
-            let may_be_copied = other.kin.age == Age::Current || is_compressed(&file.path);
-            other.id != file.id && other.kin.stem == file.kin.stem && other.is_read() && may_be_copied
+            let is_kin = other.kin.stem == file.kin.stem || other.name == file.kin.stem;
+            other.id != file.id && is_kin && other.is_read()
         });
+        let mut doubt = Doubt::None;
         evidences.extend(originals.map(|other| {
+            let is_unread = other.stage != Stage::Rested && other.looked_at < since;
+            doubt = doubt.max(if is_unread { Doubt::Unread } else { Doubt::None });
             let begin = Begin {
                 at: FramePosition {
                     offset: other.offset,
@@ -320,15 +369,22 @@ impl Tail {
                 trail: other.trail,
                 skip_nul: false,
             };
+            // A copy is not longer than its original, and a file that has read no more than its heading is like many.
+            if look.size > other.size {
+                return Evidence::Short;
+            }
             evidence(Origin::Followed(other.id), begin, &other.trails, look)
         }));
         let is_short = evidences
             .iter()
             .any(|evidence| matches!(evidence, Evidence::Short));
+        doubt = doubt.max(if is_short { Doubt::Short } else { Doubt::None });
         let claims = evidences.into_iter().filter_map(|evidence| match evidence {
             Evidence::Same(claim) => Some(claim),
             Evidence::Other | Evidence::Short => None,
         });
-        (claims.collect(), is_short)
+        // Whoever is to be looked at later is not taken for that file now.
+        let empty = empty.filter(|_| doubt == Doubt::None);
+        (claims.chain(empty).collect(), doubt)
     }
 }

@@ -27,14 +27,16 @@ impl Begin {
         }
     }
 
-    /// Behind the last byte.
-    pub(super) fn end(look: &Look<'_>) -> Self {
-        let at = FramePosition::at(look.size, look.head);
+    /// Behind the byte that was the last when the file was listed, of what was written since nothing is skipped.
+    pub(super) fn end(listed: u64, look: &Look<'_>) -> Self {
+        let end = listed.min(look.size);
+        let at = FramePosition::at(end, look.head);
+        let covered = look.head.len().min(usize::try_from(end).unwrap_or(usize::MAX));
         Self {
             at,
             settled: at,
-            fingerprint: Fingerprint::of(look.head),
-            trail: Trail::none(look.size),
+            fingerprint: Fingerprint::of(&look.head[..covered]),
+            trail: Trail::none(end),
             skip_nul: false,
         }
     }

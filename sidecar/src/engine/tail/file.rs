@@ -3,6 +3,9 @@
 //! Every read begins a little before the offset, with bytes that are known: contents that were replaced are found whatever their
 //! size. That, and never a name or a time, decides whether reading goes on.
 
+mod inheritance;
+mod rest;
+
 use super::begin::Begin;
 use super::siblings::{Rotated, is_compressed};
 use super::trails::Trails;
@@ -15,15 +18,11 @@ use crate::record::time::Nanos;
 use crate::record::{Labels, Record};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The sinks' room is checked this often: records may be much longer than the lines that they are made of.
 const PIECE_BYTES: usize = 4 << 10;
-/// A file without a matching name is kept open until nothing was written to it for this long: writers go on for a while after
-/// a rotation has renamed their file.
-const QUIET: Duration = Duration::from_secs(30);
 /// A trail that ends further before the offset is not checked.
-const LEAD_BYTES_MAX: u64 = 64 << 10;
+const LEAD_BYTES_MAX: u64 = 32 << 10;
 
 /// What a file waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +37,8 @@ pub(super) enum Stage {
     Examined,
     /// There may be something to read.
     Hungry,
+    /// A read failed; the next listing tries again.
+    Unread,
     /// It was read to its end; a change makes it hungry.
     Rested,
 }
@@ -51,10 +52,6 @@ pub(super) enum Shown {
     Replaced,
 }
 
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each says something that the others do not"
-)]
 #[derive(Debug)]
 pub(super) struct File {
     pub id: StreamId,
@@ -73,7 +70,8 @@ pub(super) struct File {
     pub away_since: Option<Tick>,
     /// The next read looks whether the file is still the same.
     pub look_at_head: bool,
-    pub from_first_listing: bool,
+    /// It was in the first listing, with so many bytes.
+    pub first_listed: Option<u64>,
     /// Its name matched the pattern when it was found.
     pub matched: bool,
     pub fingerprint: Fingerprint,
@@ -81,8 +79,12 @@ pub(super) struct File {
     pub trail: Trail,
     pub trails: Trails,
     pub size: u64,
+    /// As the last listing told; of a compressed file it is another size than that of its contents.
+    listed_size: u64,
     pub modified_ns: i128,
     pub changed_at: Tick,
+    /// When it was read last, be it that nothing was new.
+    pub looked_at: Tick,
     /// NUL bytes that were skipped.
     pub nul_bytes: u64,
     context: Context,
@@ -110,7 +112,7 @@ impl File {
         id: StreamId,
         now: Tick,
         entry: &Entry,
-        from_first_listing: bool,
+        is_first_listing: bool,
         framer: &Arc<FramerSettings>,
     ) -> Self {
         Self {
@@ -124,14 +126,16 @@ impl File {
             framer: Framer::new(framer.clone(), FramePosition::default()),
             away_since: (!entry.matches).then_some(now),
             look_at_head: false,
-            from_first_listing,
+            first_listed: is_first_listing.then_some(entry.size),
             matched: entry.matches,
             fingerprint: Fingerprint::default(),
             trail: Trail::default(),
             trails: Trails::default(),
             size: entry.size,
+            listed_size: entry.size,
             modified_ns: entry.modified_ns,
             changed_at: now,
+            looked_at: Tick::ZERO,
             nul_bytes: 0,
             context: Context::default(),
             epoch: 0,
@@ -225,7 +229,7 @@ impl File {
     }
 
     pub(super) fn look_again(&mut self) {
-        if self.stage == Stage::Rested {
+        if matches!(self.stage, Stage::Rested | Stage::Unread) {
             self.stage = Stage::Hungry;
             self.look_at_head = true;
         }
@@ -242,14 +246,19 @@ impl File {
             entry.modified_ns != self.modified_ns || (!packed && entry.size != self.offset)
         });
         if let Some(entry) = entry {
+            // Whose it is is decided once it is open.
+            if !self.is_open() {
+                self.matched = entry.matches;
+            }
             entry.name.clone_into(&mut self.path);
             self.modified_ns = entry.modified_ns;
+            self.listed_size = entry.size;
             if !packed {
                 self.size = entry.size;
             }
         }
         // Without a name its size is unknown, so it is looked at.
-        if changed {
+        if changed || self.stage == Stage::Unread {
             self.look_again();
         }
     }
@@ -261,6 +270,7 @@ impl File {
 
     pub(super) fn chunk(&mut self, now: Tick, chunk: &Chunk<'_>, outlets: &mut Outlets) -> Shown {
         self.look_at_head = false;
+        self.looked_at = now;
         let other_head = chunk.head.is_some_and(|head| !self.fingerprint.matches(head));
         let leads = self.trail.leads(chunk.bytes);
         if chunk.size < self.offset || other_head || leads == Some(false) {
@@ -354,56 +364,10 @@ impl File {
         self.mark(&[], outlets);
     }
 
-    /// Takes over the records that are open in `before`, which this file follows after a rotation.
-    pub(super) fn inherit(&mut self, before: &mut Self) {
-        self.framer.inherit(&mut before.framer);
-        if self.framer.holds_inheritance() {
-            self.heir_of = Some(before.id);
-            before.lent_to = Some(self.id);
-        }
-    }
-
-    /// Whether `heir`, of which nothing was read yet, may go on with records that are open here: it has the name that this file had.
-    pub(super) fn bequeaths(&self, heir: &Self) -> bool {
-        let had_name = self.name.strip_prefix(&heir.name);
-        heir.opened_at == Some(heir.offset)
-            && self.id != heir.id
-            && self.stage == Stage::Rested
-            && self.framer.is_open()
-            && had_name.is_some_and(|rest| match rest.as_bytes() {
-                [] => self.away_since.is_some(),
-                [first, ..] => matches!(first, b'.' | b'-'),
-            })
-    }
-
     /// The file whose records this one had taken over, once it has handed them out itself, or whoever took them over from it.
     pub(super) fn give_back(&mut self) -> Option<StreamId> {
         let is_over = !self.framer.holds_inheritance() && self.lent_to.is_none();
         self.heir_of.take_if(|_| is_over)
-    }
-
-    /// The records that another file had taken over were handed out.
-    pub(super) fn take_back(&mut self, outlets: &mut Outlets) {
-        self.lent_to = None;
-        self.mark(&[], outlets);
-    }
-
-    pub(super) fn is_done(&self, now: Tick) -> bool {
-        !self.framer.is_open() && self.done_at().is_some_and(|at| at <= now)
-    }
-
-    /// Whether its descriptor may be given up for a while: nothing of it is under way, and its name leads back to it.
-    pub(super) fn is_idle(&self) -> bool {
-        self.stage == Stage::Rested
-            && self.away_since.is_none()
-            && self.is_settled()
-            && self.heir_of.is_none()
-            && !self.skip_nul
-    }
-
-    /// Whether it holds no record, and shares none with another file.
-    pub(super) fn is_untied(&self) -> bool {
-        !self.framer.is_open() && self.heir_of.is_none() && self.lent_to.is_none()
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -412,12 +376,7 @@ impl File {
 
     /// Whether it is known who it is, and how far it was read.
     pub(super) fn is_read(&self) -> bool {
-        matches!(self.stage, Stage::Hungry | Stage::Rested)
-    }
-
-    pub(super) fn deadline(&self) -> Option<Tick> {
-        let due = self.framer.deadline().filter(|_| self.stage == Stage::Rested);
-        due.into_iter().chain(self.done_at()).min()
+        matches!(self.stage, Stage::Hungry | Stage::Unread | Stage::Rested)
     }
 
     pub(super) fn reached(&mut self, position: Position) {
@@ -451,6 +410,13 @@ impl File {
             modified_ns: i64::try_from(self.modified_ns).unwrap_or_default(),
             finished: false,
         }
+    }
+
+    /// Size and time that a listing tells while nothing is written.
+    pub(super) fn seen(&self) -> (u64, i128) {
+        let packed = is_compressed(&self.path);
+        let size = if packed { self.listed_size } else { self.size };
+        (size, self.modified_ns)
     }
 
     pub(super) fn lag_bytes(&self) -> u64 {
@@ -488,23 +454,6 @@ impl File {
         self.skip_nul = true;
         self.stage = Stage::Hungry;
         end
-    }
-
-    fn is_settled(&self) -> bool {
-        self.lent_to.is_none() && !self.framer.is_open() && self.settled == self.marked
-    }
-
-    /// When it has no name any more and was quiet for long enough.
-    fn quiet_at(&self) -> Option<Tick> {
-        self.away_since.map(|away| away.max(self.changed_at) + QUIET)
-    }
-
-    /// When it can be closed, or what is open in it can be sent because nothing more will come.
-    fn done_at(&self) -> Option<Tick> {
-        let waits_for_others =
-            self.lent_to.is_some() || (!self.framer.is_open() && self.settled != self.marked);
-        self.quiet_at()
-            .filter(|_| self.stage == Stage::Rested && !waits_for_others)
     }
 
     /// Notes what was handed out; `known` is what stands right before the offset.

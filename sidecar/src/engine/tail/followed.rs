@@ -184,7 +184,7 @@ impl Followed {
         let members = self.families.get(family)?.iter().copied();
         members.take_while(|member| *member != id).find(|member| {
             let file = self.get(*member);
-            file.is_some_and(|file| !matches!(file.stage, Stage::Rested | Stage::Failed))
+            file.is_some_and(|file| !matches!(file.stage, Stage::Rested | Stage::Unread | Stage::Failed))
         })
     }
 

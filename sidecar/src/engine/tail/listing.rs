@@ -4,18 +4,14 @@
 //! time is used where names say nothing about it.
 
 use super::file::{File, Stage};
-use super::memory::Aside;
+use super::memory::{Aside, Ghost};
 use super::siblings::{Age, Rotated, is_temporary, rotated};
-use super::{Entry, Tail};
+use super::{Entry, SHORT, Tail};
 use crate::engine::Tick;
 use crate::engine::checkpoint::Identity;
 use crate::engine::outlets::StreamId;
 use crate::engine::report::Report;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-
-/// A file that may be a copy in the making is looked at again after this time.
-const SHORT: Duration = Duration::from_secs(2);
 
 /// In which order new files are opened.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,10 +77,12 @@ impl Tail {
         let matching = entries.values().filter(|entry| entry.matches);
         let followed = self.followed.iter().flat_map(|file| [&*file.name, &*file.path]);
         let known = self.memory.known().map(|known| &*known.position.name);
+        let replaced = self.memory.ghosts().map(|ghost| &*ghost.name);
         let stems: BTreeSet<&str> = matching
             .map(|entry| &*entry.name)
             .chain(followed)
             .chain(known)
+            .chain(replaced)
             .collect();
         let kin = entries.iter().filter_map(|(identity, entry)| {
             let rotated = rotated(&entry.name).filter(|rotated| stems.contains(&*rotated.stem))?;
@@ -133,7 +131,7 @@ impl Tail {
         if let Some((why, changed)) = self.memory.aside(entry) {
             let again = match why {
                 Aside::Ignored => changed,
-                Aside::CopyOf(original) => !self.has(original),
+                Aside::CopyOf(original, ghosts) => !self.has(original, ghosts),
                 Aside::Short(since) => changed || since + SHORT <= now,
             };
             if !again {
@@ -154,11 +152,12 @@ impl Tail {
         }
     }
 
-    /// Whether this file is there with the contents that were read.
-    fn has(&self, original: Identity) -> bool {
+    /// Whether this file is there with the contents that were read; `ghosts` tells since when.
+    fn has(&self, original: Identity, ghosts: u64) -> bool {
         let is_there = self.followed.id_of(original).is_some()
             || self.memory.get(original).is_some_and(|known| known.is_present);
-        is_there && !self.memory.ghosts().any(|ghost| ghost.identity == original)
+        let is_ghost_of = |ghost: &Ghost| ghost.identity == original && ghost.number > ghosts;
+        is_there && !self.memory.ghosts().any(is_ghost_of)
     }
 
     /// Files of the checkpoint that were not found in the first listing, as such or as a copy.

@@ -18,6 +18,8 @@ use std::collections::{BTreeMap, VecDeque};
 const ABSENT_MAX: usize = 1024;
 /// More replaced contents are not remembered.
 const GHOSTS_MAX: usize = 64;
+/// More bytes are not expected to be the same at the beginning of different files: what lies behind is a file's own.
+const HEADING_BYTES_MAX: u64 = 8 << 10;
 /// A copy is looked for in so many listings.
 const GHOST_LISTINGS: u32 = 3;
 
@@ -63,8 +65,8 @@ pub(super) struct Ghost {
 pub(super) enum Aside {
     /// It is older than what is followed, or of nobody.
     Ignored,
-    /// It is a copy of this file, which is followed.
-    CopyOf(Identity),
+    /// It is a copy of this file, which is followed; so many contents had been replaced then.
+    CopyOf(Identity, u64),
     /// It is too short to tell, and may be a copy that is being made.
     Short(Tick),
 }
@@ -80,6 +82,8 @@ pub(super) enum Origin {
     Ghost(u64),
     /// A file that is followed.
     Followed(StreamId),
+    /// A file that is there and not open at the moment.
+    Parked(Identity),
 }
 
 /// The supposition that a file has the contents of another.
@@ -149,6 +153,11 @@ impl Memory {
         self.ghosts.iter()
     }
 
+    /// How many contents were replaced so far.
+    pub(super) fn ghost_number(&self) -> u64 {
+        self.ghost_number
+    }
+
     pub(super) fn forget(&mut self, identity: Identity) -> Option<Known> {
         self.known.remove(&identity)
     }
@@ -166,7 +175,7 @@ impl Memory {
             is_excused: true,
             is_unwanted: false,
             trails: file.trails.clone(),
-            seen: Some((file.size, file.modified_ns)),
+            seen: Some(file.seen()),
             since: now,
         };
         self.known.insert(file.identity, known);
@@ -224,7 +233,8 @@ impl Memory {
     }
 
     pub(super) fn set_aside(&mut self, file: &File, why: Aside) {
-        let seen = (why, file.path.clone(), file.size, file.modified_ns);
+        let (size, modified_ns) = file.seen();
+        let seen = (why, file.path.clone(), size, modified_ns);
         self.aside.insert(file.identity, seen);
     }
 
@@ -274,10 +284,18 @@ impl Memory {
         lost.map(|ghost| std::mem::take(&mut ghost.unread)).sum()
     }
 
-    /// Whether a file was too short when it was looked at last.
-    pub(super) fn was_short(&self, identity: Identity) -> bool {
-        let aside = self.aside.get(&identity);
-        aside.is_some_and(|(why, ..)| matches!(why, Aside::Short(_)))
+    /// Whether a file waits for being long enough to tell who it is.
+    pub(super) fn has_short(&self) -> bool {
+        let mut aside = self.aside.values();
+        aside.any(|(why, ..)| matches!(why, Aside::Short(_)))
+    }
+
+    /// Since when a file is too short to tell.
+    pub(super) fn short_since(&self, identity: Identity) -> Option<Tick> {
+        match self.aside.get(&identity)? {
+            (Aside::Short(since), ..) => Some(*since),
+            _ => None,
+        }
     }
 
     /// Takes a listing: who is there, under which name.
@@ -321,16 +339,22 @@ impl Memory {
         missing
     }
 
-    /// Files that are gone and replaced contents whose copy a file of this stem may be.
+    /// Files that are not open and replaced contents whose copy a file of this stem may be.
     pub(super) fn evidence(&self, stem: &str, look: &Look<'_>) -> Vec<Evidence> {
-        let gone = self.known.values().filter(|known| !known.is_present);
-        let gone = gone.filter(|known| known.kin.stem == stem || known.position.name == stem);
-        let gone = gone.map(|known| {
+        let known = self.known.values();
+        let known = known.filter(|known| known.kin.stem == stem || known.position.name == stem);
+        let known = known.map(|known| {
             let Known { position, trails, .. } = known;
             let begin = Begin::at(position);
-            evidence(Origin::Gone(position.identity), begin, trails, look)
+            let origin = if known.is_present {
+                Origin::Parked(position.identity)
+            } else {
+                Origin::Gone(position.identity)
+            };
+            evidence(origin, begin, trails, look)
         });
-        let ghosts = self.ghosts.iter().filter(|ghost| ghost.kin.stem == stem);
+        let is_kin = |ghost: &&Ghost| ghost.kin.stem == stem || ghost.name == stem;
+        let ghosts = self.ghosts.iter().filter(is_kin);
         let ghosts = ghosts.map(|ghost| {
             let begin = Begin {
                 at: ghost.at,
@@ -341,7 +365,7 @@ impl Memory {
             };
             evidence(Origin::Ghost(ghost.number), begin, &ghost.trails, look)
         });
-        ghosts.chain(gone).collect()
+        ghosts.chain(known).collect()
     }
 
     fn add_ghost(&mut self, ghost: Ghost) -> u64 {
@@ -378,11 +402,17 @@ pub(super) fn evidence(origin: Origin, begin: Begin, trails: &Trails, look: &Loo
     if !begin.fingerprint.matches(look.head) {
         return Evidence::Other;
     }
-    if look.size >= begin.at.furthest() && begin.trail.bytes > 0 {
-        return Evidence::Same(Claim { origin, begin });
+    if look.size >= begin.at.furthest() {
+        // Without a trail the place tells nothing.
+        return if begin.trail.bytes > 0 {
+            Evidence::Same(Claim { origin, begin })
+        } else {
+            Evidence::Other
+        };
     }
     // An earlier moment of the file: everything in it was read.
-    let Some(trail) = trails.within(look.size) else {
+    let is_telling = |trail: &Trail| trail.end == look.size || trail.end >= HEADING_BYTES_MAX;
+    let Some(trail) = trails.within(look.size).filter(is_telling) else {
         return Evidence::Short;
     };
     let at = FramePosition::at(look.size, look.head);

@@ -1,3 +1,4 @@
+mod arrivals;
 mod counts;
 mod framing;
 
@@ -5,6 +6,7 @@ use super::*;
 use crate::engine::batch::{Lane, LaneSettings};
 use crate::engine::checkpoint::{Fingerprint, Trail};
 use crate::pipeline::{Run, Steps};
+use crate::record::time::Nanos;
 use crate::sink::encode::Text;
 use crate::sink::verdict::Verdict;
 use logship_crd::agent_config::Framing;
@@ -42,6 +44,8 @@ struct World {
     names: BTreeMap<String, u64>,
     contents: BTreeMap<u64, Vec<u8>>,
     open: BTreeMap<StreamId, u64>,
+    /// How often files were opened.
+    opens: usize,
     shipped: String,
     reports: Vec<Report>,
 }
@@ -65,6 +69,7 @@ impl World {
             names: BTreeMap::new(),
             contents: BTreeMap::new(),
             open: BTreeMap::new(),
+            opens: 0,
             shipped: String::new(),
             reports: Vec::new(),
         }
@@ -85,13 +90,20 @@ impl World {
                 device: 1,
                 inode: *inode,
             },
-            size: self.contents[inode].len() as u64,
+            size: self.contents[inode].len() as u64 / if siblings::is_compressed(name) { 2 } else { 1 },
             modified_ns: i128::from(*inode),
             matches: std::path::Path::new(name)
                 .extension()
                 .is_some_and(|extension| extension == "log"),
         };
         self.names.iter().map(entry).collect()
+    }
+
+    /// Lists the directory as it is now; what happens next happens before anything of it is opened.
+    fn list(&mut self) {
+        let entries = self.entries();
+        self.reports
+            .extend(self.tail.listed(self.now, entries, &mut self.next_id));
     }
 
     fn run(&mut self, for_time: Duration) {
@@ -122,9 +134,7 @@ impl World {
     fn perform(&mut self, output: Output) {
         match output {
             Output::List { .. } => {
-                let entries = self.entries();
-                self.reports
-                    .extend(self.tail.listed(self.now, entries, &mut self.next_id));
+                self.list();
             }
             Output::Open { file, name, .. } => {
                 let Some(&inode) = self.names.get(&name) else {
@@ -142,6 +152,7 @@ impl World {
                 self.reports
                     .extend(self.tail.opened(self.now, file, look, &mut self.outlets));
                 self.open.insert(file, inode);
+                self.opens += 1;
             }
             Output::Read {
                 file,
@@ -164,7 +175,7 @@ impl World {
                     .extend(self.tail.chunk(self.now, file, &chunk, &mut self.outlets));
             }
             Output::Close { file } => {
-                self.open.remove(&file);
+                assert!(self.open.remove(&file).is_some(), "{file} is not open");
             }
             Output::Report(report) => self.reports.push(report),
             other => panic!("a tail asks for {other:?}"),

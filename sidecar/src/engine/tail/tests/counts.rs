@@ -8,10 +8,7 @@ fn file_deleted_before_it_was_opened_is_counted_as_lost_and_reported() {
     world.write("a.log", 1, "kept\n");
     world.run(INTERVAL);
     world.write("b.log", 2, "lost\n");
-    let entries = world.entries();
-    world
-        .reports
-        .extend(world.tail.listed(world.now, entries, &mut world.next_id));
+    world.list();
     world.names.remove("b.log");
     world.run(INTERVAL * 2);
     assert_eq!(world.shipped, "kept\n");
@@ -30,10 +27,7 @@ fn file_renamed_before_it_was_opened_is_not_lost() {
     world.write("a.log", 1, "one\n");
     world.run(INTERVAL);
     world.write("b.log", 2, "two\n");
-    let entries = world.entries();
-    world
-        .reports
-        .extend(world.tail.listed(world.now, entries, &mut world.next_id));
+    world.list();
     world.names.remove("b.log");
     world.names.insert("c.log".to_owned(), 2);
     world.run(INTERVAL * 2);
@@ -63,10 +57,7 @@ fn bytes_that_were_cut_off_unread_and_have_no_copy_are_counted_as_lost() {
     world.write("a.log", 1, "read\n");
     world.run(INTERVAL);
     world.write("a.log", 1, "never read\n");
-    let entries = world.entries();
-    world
-        .reports
-        .extend(world.tail.listed(world.now, entries, &mut world.next_id));
+    world.list();
     world.contents.insert(1, b"new\n".to_vec());
     world.run(INTERVAL * 10);
     assert_eq!(world.shipped, "read\nnew\n");

@@ -1,0 +1,113 @@
+//! The end of a world: all faults cease, everything owed arrives, and then it is quiet.
+
+use super::World;
+use crate::adapter::Tick;
+use crate::filesystem::Node;
+use crate::oracle::{Kind, Violation};
+use crate::profile::PROMISED;
+use crate::sinks::{Mood, Sink};
+use std::time::Duration;
+
+/// When all faults are over, everything has arrived after this time.
+const PATIENCE: Duration = Duration::from_secs(200);
+
+impl World {
+    /// All faults cease: everything owed arrives, and then it is quiet.
+    pub(super) fn come_to_rest(&mut self) -> Result<(), Violation> {
+        self.heal();
+        let until = self.now + PATIENCE;
+        loop {
+            self.run_until(self.now + Duration::from_millis(500), false)?;
+            let Some(missing) = self.missing(self.now) else {
+                if self.now < self.pause_until {
+                    continue;
+                }
+                break;
+            };
+            if self.now >= until {
+                return Err(missing);
+            }
+        }
+        // What was settled last is saved, and who comes late comes now.
+        let rest = self.profile.setup.scan_interval * 2 + Duration::from_secs(10);
+        self.run_until(self.now + rest, false)?;
+        while self.draining.is_some() || self.subject.is_none() {
+            self.run_until(self.now + Duration::from_secs(1), false)?;
+        }
+        self.run_until(self.now + rest, false)?;
+        if let Some(missing) = self.missing(self.now) {
+            return Err(missing);
+        }
+        if self.calm {
+            self.oracle.check_plain_lines()?;
+        }
+        self.oracle.check_complete(&self.covered())?;
+        self.check_status()
+    }
+
+    /// Everything works again.
+    fn heal(&mut self) {
+        self.note(|| "all faults cease".to_owned());
+        self.reads_fail = false;
+        self.saves_fail = false;
+        for directory in &mut self.directories {
+            directory.listing_fails = false;
+        }
+        self.profile.answer_ms_max = 0;
+        for sink in &mut self.sinks {
+            sink.mood = Mood::Works;
+        }
+        for node in self.fs.nodes() {
+            self.fs.permit(node, true);
+            let is_plain = self.fs.file(node).unpacked.is_none();
+            if !PROMISED.rewrites_of_equal_length && is_plain && self.is_readable(node) {
+                self.write(node, 1);
+            }
+        }
+    }
+
+    /// What the engine says of itself is so, and it holds no descriptor that it has forgotten.
+    fn check_status(&self) -> Result<(), Violation> {
+        let wrong = |what: String| Err(Violation::new(Kind::Misreported, what));
+        let Some(subject) = &self.subject else {
+            return Ok(());
+        };
+        let (sent, lag) = subject.status();
+        for (number, sent) in sent.into_iter().enumerate() {
+            let delivered = self.oracle.delivered(number);
+            if sent != delivered {
+                return wrong(format!("sink {number} took {delivered} records, not {sent}"));
+            }
+        }
+        if let Some(number) = self.sinks.iter().position(Sink::misses_records) {
+            return wrong(format!("records that sink {number} lost were not given up"));
+        }
+        if lag != 0 {
+            return wrong(format!("{lag} bytes are said to be unread"));
+        }
+        let mut forgotten = self.descriptors.iter().filter(|(_, at)| at.read.is_none());
+        if let Some((file, _)) = forgotten.next().filter(|_| PROMISED.unwanted_files) {
+            return wrong(format!(
+                "descriptor {file} was opened and is neither read nor closed"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The first word written before `until` that is owed and did not arrive.
+    pub(super) fn missing(&self, until: Tick) -> Option<Violation> {
+        self.oracle.missing(until, |node| self.is_readable(node))
+    }
+
+    /// Whether the engine can read a file: by a matching name, by its descriptor, or because its checkpoint knows it.
+    pub(super) fn is_readable(&self, node: Node) -> bool {
+        let directory = self.directory_of(node);
+        let names = self.fs.names_of(directory, node);
+        names.iter().any(|name| self.profile.matches(name))
+            || self
+                .descriptors
+                .values()
+                .any(|at| at.node == node && (PROMISED.unwanted_files || at.read.is_some()))
+            || !names.is_empty() && self.restored.contains(&node)
+    }
+}
