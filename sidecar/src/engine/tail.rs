@@ -217,7 +217,7 @@ impl Tail {
         Some(Output::Read {
             file: file.id,
             offset: file.read_from(),
-            look_at_head: file.look_at_head,
+            look_at_head: file.looks_at_head(),
         })
     }
 

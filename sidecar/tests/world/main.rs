@@ -21,9 +21,8 @@ use world::{Tally, World};
 
 const SEEDS: u64 = 10_000;
 /// Worlds that end badly for a reason that is not mended yet. In 4813, 5996, 7281 and 8651 (files with equal long headings) more bytes
-/// seem to be held than there is room for; 4252, 5955 and 9075 miss a word of a file whose contents were replaced or that was rotated
-/// while the sinks were slow; in 2228 a record joins words of two lines.
-const OPEN: [u64; 8] = [2228, 4252, 4813, 5955, 5996, 7281, 8651, 9075];
+/// seem to be held than there is room for; 4252 misses a word of a file that was rotated while the sinks were slow.
+const OPEN: [u64; 5] = [4252, 4813, 5996, 7281, 8651];
 /// So many failing seeds are shown of each kind.
 const SHOWN: usize = 15;
 

@@ -68,8 +68,8 @@ pub(super) struct File {
     pub framer: Framer,
     /// Since when no matching path names it.
     pub away_since: Option<Tick>,
-    /// The next read looks whether the file is still the same.
-    pub look_at_head: bool,
+    /// It may have changed while it was at rest.
+    look_at_head: bool,
     /// It was in the first listing, with so many bytes.
     pub first_listed: Option<u64>,
     /// Its name matched the pattern when it was found.
@@ -261,6 +261,12 @@ impl File {
         if changed || self.stage == Stage::Unread {
             self.look_again();
         }
+    }
+
+    /// Whether the next read looks at the first bytes too: sinks may have kept it waiting for long, and what stands right before the
+    /// offset may be equal in other contents. A compressed file has to be unpacked for that, and nobody writes it anew in its middle.
+    pub(super) fn looks_at_head(&self) -> bool {
+        self.look_at_head || !is_compressed(&self.path)
     }
 
     /// Where the next read begins: at the bytes that are known.

@@ -255,6 +255,23 @@ fn file_rewritten_with_as_many_bytes_is_noticed_at_its_next_change() {
 }
 
 #[test]
+fn file_rewritten_while_the_sinks_kept_it_waiting_is_noticed_although_the_bytes_before_the_offset_are_equal() {
+    let mut world = World::new(StartAt::Beginning, None);
+    let filler = "x".repeat(READ_BYTES);
+    world.write("a.log", 1, &format!("old\n{filler}\n"));
+    world.list();
+    while let Some(output) = world.tail.poll(world.now, &mut world.outlets) {
+        world.perform(output);
+    }
+    let read = world.tail.next_read().unwrap();
+    world.perform(read);
+    world.contents.insert(1, format!("new\n{filler}\n").into_bytes());
+    world.run(INTERVAL);
+    assert!(world.shipped.contains("new\n"), "{}", world.shipped);
+    assert!(world.reports.contains(&Report::FileTruncated("a.log".to_owned())));
+}
+
+#[test]
 fn unreadable_directory_is_said_once() {
     let mut tail = Tail::new(0, settings(StartAt::Beginning), None);
     assert!(tail.listing_failed(Tick::ZERO, "missing").is_some());
