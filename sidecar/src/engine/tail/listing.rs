@@ -131,7 +131,7 @@ impl Tail {
         if let Some((why, changed)) = self.memory.aside(entry) {
             let again = match why {
                 Aside::Ignored => changed,
-                Aside::CopyOf(original, ghosts) => !self.has(original, ghosts),
+                Aside::CopyOf(original, ghosts) => changed || !self.has(original, ghosts),
                 Aside::Short(since) => changed || since + SHORT <= now,
             };
             if !again {

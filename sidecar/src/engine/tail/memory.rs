@@ -97,7 +97,10 @@ pub(super) struct Claim {
 #[derive(Debug)]
 pub(super) enum Evidence {
     Other,
+    /// Too little is there to tell.
     Short,
+    /// Too little was read of the file that it may be a copy of.
+    Unread,
     Same(Claim),
 }
 
@@ -402,16 +405,20 @@ pub(super) fn evidence(origin: Origin, begin: Begin, trails: &Trails, look: &Loo
     if !begin.fingerprint.matches(look.head) {
         return Evidence::Other;
     }
+    // Files may begin alike for that long: only what lies behind, or all of it, tells them apart.
+    let is_telling = |trail: &Trail| trail.end == look.size || trail.end >= HEADING_BYTES_MAX;
     if look.size >= begin.at.furthest() {
         // Without a trail the place tells nothing.
-        return if begin.trail.bytes > 0 {
-            Evidence::Same(Claim { origin, begin })
-        } else {
-            Evidence::Other
+        if begin.trail.bytes == 0 {
+            return Evidence::Other;
+        }
+        // Before more of the original is read, nobody knows whether this is a copy of it or only begins like it.
+        return match origin {
+            Origin::Followed(_) if !is_telling(&begin.trail) => Evidence::Unread,
+            _ => Evidence::Same(Claim { origin, begin }),
         };
     }
     // An earlier moment of the file: everything in it was read.
-    let is_telling = |trail: &Trail| trail.end == look.size || trail.end >= HEADING_BYTES_MAX;
     let Some(trail) = trails.within(look.size).filter(is_telling) else {
         return Evidence::Short;
     };

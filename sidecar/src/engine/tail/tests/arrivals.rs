@@ -128,3 +128,54 @@ fn name_that_has_come_into_the_pattern_counts_also_before_the_file_can_be_opened
     world.run(INTERVAL * 3);
     assert_eq!(world.shipped, "quite other contents\n");
 }
+
+#[test]
+fn file_that_begins_like_one_that_is_still_being_read_is_no_copy_of_it() {
+    let mut world = World::new(StartAt::Beginning, None);
+    let heading = "h".repeat(READ_BYTES * 2);
+    world.write("a.log", 1, &format!("{heading}\none and more\n"));
+    world.list();
+    world.poll_all();
+    let read = world.tail.next_read().unwrap();
+    world.perform(read);
+    world.write("a.log.1", 9, &format!("{heading}\ntwo\n"));
+    world.list();
+    world.poll_all();
+    world.run(INTERVAL * 9);
+    assert_eq!(
+        world.shipped,
+        format!("{heading}\none and more\n{heading}\ntwo\n")
+    );
+}
+
+#[test]
+fn copy_that_grows_is_no_copy() {
+    let mut world = World::new(StartAt::Beginning, None);
+    world.write("a.log", 1, "heading\n");
+    world.run(INTERVAL);
+    world.write("a.log.1", 9, "heading\n");
+    world.run(INTERVAL * 9);
+    world.write("a.log.1", 9, "words\n");
+    world.run(INTERVAL * 9);
+    assert!(world.shipped.ends_with("words\n"), "{}", world.shipped);
+}
+
+#[test]
+fn known_file_that_shrinks_before_its_contents_are_compared_is_read_as_new() {
+    let mut world = World::new(StartAt::Beginning, None);
+    world.write("a.log", 1, &format!("{}\n", "x".repeat(READ_BYTES * 2)));
+    world.run(INTERVAL);
+    let known = world.tail.positions();
+    let mut world = World::new(StartAt::Beginning, known);
+    world.write("a.log", 1, &format!("{}\n", "x".repeat(READ_BYTES * 2)));
+    world.list();
+    // It is opened as it was, and shorter than what is known when it is read.
+    let open = world.tail.poll(world.now, &mut world.outlets).unwrap();
+    world.perform(open);
+    world
+        .contents
+        .insert(1, format!("{}\n", "x".repeat(READ_BYTES * 2 - 9)).into_bytes());
+    world.poll_all();
+    world.run(INTERVAL);
+    assert_eq!(world.shipped.len(), READ_BYTES * 2 - 8);
+}
