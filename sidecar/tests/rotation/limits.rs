@@ -143,6 +143,18 @@ fn directory_missing_at_the_start_is_said_and_followed_once_it_is_there() {
     ends_with_exactly(&place, running, 10);
 }
 
+/// Each of them may be a copy of another, which must not mean that each waits for all the others.
+#[test]
+fn a_thousand_rotated_files_that_nobody_has_seen_are_read_without_waiting_for_each_other() {
+    let place = Place::new();
+    for file in 0..1000 {
+        place.append(&format!("a.{}.log", file + 1), &numbered(file..file + 1));
+    }
+    place.append("a.log", &numbered(1000..1010));
+    let running = Running::start(&mut logs(&place));
+    ends_with_all(&place, running, 1010);
+}
+
 /// Waits for the line of the quiet file, which has to come long before the noise has ended.
 fn quiet_line_comes_early(place: &Place, mut command: Command) {
     let noise = "noise noise noise noise noise noise noise noise noise\n".repeat(10_000);

@@ -20,9 +20,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use world::{Tally, World};
 
 const SEEDS: u64 = 10_000;
-/// Worlds that end badly for a reason that is not mended yet. In all of them more bytes
-/// seem to be held than there is room for.
-const OPEN: [u64; 5] = [1969, 4813, 5996, 7281, 8651];
+/// Worlds that end badly for a reason that is not understood yet.
+const OPEN: [u64; 0] = [];
 /// So many failing seeds are shown of each kind.
 const SHOWN: usize = 15;
 
@@ -160,6 +159,7 @@ fn oracle_notices_each_broken_promise() {
     check_sabotage(Sabotage::SavesTooEarly, &[Kind::Ahead]);
     check_sabotage(Sabotage::NeverSaves, &[Kind::Behind]);
     check_sabotage(Sabotage::GathersTooMuch, &[Kind::Unbounded]);
+    check_sabotage(Sabotage::ReadsTooMuch, &[Kind::Unbounded]);
     check_sabotage(Sabotage::FallsAsleep, &[Kind::Lost, Kind::Stuck]);
     check_sabotage(Sabotage::NeverRests, &[Kind::Busy]);
     check_sabotage(Sabotage::ClosesEarly, &[Kind::ClosedEarly, Kind::Misreported]);

@@ -8,9 +8,9 @@ pub mod checkpoint;
 pub mod decode;
 pub mod delivery;
 
-use crate::adapter::Tick;
+use crate::adapter::{Setup, Tick};
 use crate::filesystem::Node;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Number of a word in the world.
 pub type WordId = usize;
@@ -105,8 +105,6 @@ struct SinkBook {
     settled_at: BTreeMap<WordId, Tick>,
     /// How far this run has come in each file.
     order: BTreeMap<(Node, u32), u64>,
-    /// Bytes of words settled in this run.
-    settled_bytes: usize,
     /// Records of which the engine was told in this run that they are delivered.
     delivered: u64,
 }
@@ -126,8 +124,9 @@ pub struct Oracle {
     line_bytes_max: usize,
     /// The order in which the words were sent to the first sink in this run.
     order: Vec<WordId>,
-    /// Bytes of words read in this run.
-    read_bytes: usize,
+    /// Words read in this run, and those that its checkpoint covered.
+    read: BTreeSet<WordId>,
+    covered: BTreeSet<WordId>,
     /// Lines without words, by sink, and as many as were written.
     plain_taken: Vec<usize>,
     plain_written: usize,
@@ -150,7 +149,8 @@ impl Oracle {
             copies: 0,
             line_bytes_max: 0,
             order: Vec::new(),
-            read_bytes: 0,
+            read: BTreeSet::new(),
+            covered: BTreeSet::new(),
             plain_taken: vec![0; overtakes.len()],
             plain_written: 0,
         }
@@ -253,30 +253,42 @@ impl Oracle {
         }
     }
 
-    /// The engine has read so far in the current contents.
+    /// The engine has read on from one place to another in the current contents.
     pub fn read(&mut self, node: Node, from: u64, to: u64) {
-        let Self { books, words, .. } = self;
-        let read = books
+        let read = self
+            .books
             .get(node)
             .into_iter()
             .flat_map(|book| book.words.iter().rev());
-        self.read_bytes += read
+        let read = read
             .skip_while(|(_, end)| *end > to)
-            .take_while(|(_, end)| *end > from)
-            .map(|(id, _)| words[*id].bytes)
-            .sum::<usize>();
+            .take_while(|(_, end)| *end > from);
+        self.read.extend(read.map(|(id, _)| *id));
     }
 
-    /// Checks what the engine must hold at least: what it read and no sink, or not all of them, has settled.
-    pub fn check_held(&self, rooms: &[usize], open_files: usize) -> Result<(), Violation> {
-        /// The engine looks at its room after so many bytes, which may come twice: of two files, and with what a truncation leaves.
-        const PIECE_BYTES: usize = 10 << 10;
-        for (sink, (book, room)) in self.sinks.iter().zip(rooms).enumerate() {
-            let held = self.read_bytes.saturating_sub(book.settled_bytes);
-            let bound = room + PIECE_BYTES + self.line_bytes_max * (2 + open_files);
+    /// Checks what the engine must hold at least: what it read and no sink, or not all of them, has settled. What is read again, of a
+    /// copy or to recognise a file, is not held twice.
+    ///
+    /// More is read only while a lane has less than a batch besides those that are on their way, and all lanes together less than
+    /// their limit. The last piece that was read then comes on top, and where lines are open, one of each file that was open: it lies
+    /// in a framer, or was sent without looking at the room because it waited for too long or its file was truncated, after which
+    /// nothing more of that file is read before there is room. A line that is longer than a batch is a batch of its own.
+    pub fn check_held(&self, setup: &Setup, open_files_max: usize) -> Result<(), Violation> {
+        /// The engine looks at its room after so many bytes.
+        const PIECE_BYTES: usize = 4 << 10;
+        for (number, (book, sink)) in self.sinks.iter().zip(&setup.sinks).enumerate() {
+            let is_held = |id: &&WordId| !book.settled_at.contains_key(*id) && !self.covered.contains(*id);
+            let held: usize = self
+                .read
+                .iter()
+                .filter(is_held)
+                .map(|id| self.words[*id].bytes)
+                .sum();
+            let on_their_way = sink.in_flight * sink.batch_bytes.max(self.line_bytes_max);
+            let room = (on_their_way + sink.batch_bytes).min(setup.in_flight_bytes);
+            let bound = room + PIECE_BYTES + self.line_bytes_max * open_files_max;
             if held > bound {
-                let what =
-                    format!("at least {held} bytes are held for sink {sink}, {bound} are more than enough");
+                let what = format!("at least {held} bytes are held for sink {number}, {bound} are the most");
                 return Err(Violation::new(Kind::Unbounded, what));
             }
         }

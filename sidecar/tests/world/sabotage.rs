@@ -22,6 +22,8 @@ pub enum Sabotage {
     NeverSaves,
     /// Batches are larger than was said.
     GathersTooMuch,
+    /// Nobody looks how much all sinks together hold.
+    ReadsTooMuch,
     /// After a while nothing is done any more.
     FallsAsleep,
     /// It wants to be asked all the time.
@@ -66,10 +68,10 @@ impl Sabotage {
 
     /// Spoils the settings.
     pub fn spoil_setup(self, setup: &mut Setup) {
-        if self == Self::GathersTooMuch {
-            for sink in &mut setup.sinks {
-                sink.batch_bytes *= 64;
-            }
+        match self {
+            Self::GathersTooMuch => setup.sinks.iter_mut().for_each(|sink| sink.batch_bytes *= 64),
+            Self::ReadsTooMuch => setup.in_flight_bytes = usize::MAX,
+            _ => {}
         }
     }
 }

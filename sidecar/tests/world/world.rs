@@ -15,6 +15,7 @@ use crate::sabotage::Sabotage;
 use crate::sinks::Sink;
 use fastrand::Rng;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 use std::time::Duration;
 
 /// More steps at one moment that change nothing are too many.
@@ -45,6 +46,8 @@ struct Descriptor {
     /// It was opened by a name that says that it is compressed, and it is.
     unpacks: bool,
     looked_at: Tick,
+    /// The bytes that the last read found.
+    given: Range<u64>,
     /// Where the last read began that did not come to the end.
     asked: Option<u64>,
 }
@@ -86,6 +89,8 @@ pub struct World {
     subject: Option<Subject>,
     restart_at: Tick,
     descriptors: BTreeMap<u64, Descriptor>,
+    /// The most that were held at once in this run.
+    open_files_max: usize,
     directories: Vec<Directory>,
     events: VecDeque<(Tick, Change)>,
     saved: Option<Vec<u8>>,
@@ -142,6 +147,7 @@ impl World {
             subject: None,
             restart_at: Tick::ZERO,
             descriptors: BTreeMap::new(),
+            open_files_max: 0,
             directories: (0..sources).map(directory).collect(),
             events: VecDeque::new(),
             saved: None,
@@ -353,6 +359,7 @@ impl World {
         for descriptor in std::mem::take(&mut self.descriptors).into_values() {
             self.fs.let_go(descriptor.node);
         }
+        self.open_files_max = 0;
         self.events.clear();
         self.directories
             .iter_mut()

@@ -74,6 +74,8 @@ impl Tail {
         self.followed.update(id, |file| {
             file.size = size;
             file.fingerprint = Fingerprint::of(look.head);
+            // Otherwise every other rotated file would wait for the first read of this one.
+            file.looked_at = now;
             file.stage = Stage::Verifying;
         });
         let arrival = Arrival {

@@ -93,7 +93,7 @@ impl Oracle {
     /// A new engine starts from a checkpoint: what it does not cover may come once more, and nothing else.
     pub fn restarted(&mut self, covered: &Covered) {
         self.order.clear();
-        self.read_bytes = 0;
+        self.read.clear();
         let in_file = |(node, offset): (&Node, &u64)| {
             let words = self.books.get(*node).into_iter().flat_map(|book| &book.words);
             let words = words.take_while(|(_, end)| end <= offset);
@@ -102,7 +102,6 @@ impl Oracle {
         let covered_words: BTreeSet<WordId> = covered.iter().flat_map(in_file).collect();
         for sink in &mut self.sinks {
             sink.order.clear();
-            sink.settled_bytes = 0;
             sink.settled_at.clear();
             sink.delivered = 0;
             for id in 0..self.words.len() {
@@ -110,6 +109,7 @@ impl Oracle {
                 sink.allowed[id] = sink.seen[id] + u32::from(!is_covered || sink.seen[id] == 0);
             }
         }
+        self.covered = covered_words;
     }
 
     /// A file of the checkpoint was not there when the new engine looked first, so it is read again should it come back.

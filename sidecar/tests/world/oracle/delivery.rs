@@ -98,7 +98,6 @@ impl Oracle {
             self.words[id].settled_by_all = Some(now);
         }
         self.sinks[sink].settled_at.entry(id).or_insert(now);
-        self.sinks[sink].settled_bytes += self.words[id].bytes;
     }
 
     fn take_word(&mut self, sink: usize, id: WordId) -> Result<(), Violation> {

@@ -132,9 +132,11 @@ impl World {
             read: None,
             unpacks,
             looked_at: self.now,
+            given: 0..0,
             asked: None,
         };
         self.descriptors.insert(file, descriptor);
+        self.open_files_max = self.open_files_max.max(self.descriptors.len());
         self.restored.remove(&node);
     }
 
@@ -151,17 +153,16 @@ impl World {
             descriptor.read = Some(0);
         }
         if descriptor.epoch == epoch {
-            let before = descriptor.read.replace(offset).unwrap_or(offset);
-            self.oracle.read(node, before, offset);
+            descriptor.read = Some(offset);
+            // Elsewhere it only looks whether it knows the file.
+            let given = descriptor.given.clone();
+            if given.start <= offset && offset <= given.end {
+                self.oracle.read(node, given.start, offset);
+            }
         } else {
             descriptor.read.get_or_insert(offset);
         }
-        let sinks = &self.profile.setup.sinks;
-        let rooms: Vec<usize> = sinks
-            .iter()
-            .map(|sink| (2 + sink.in_flight) * sink.batch_bytes)
-            .collect();
-        self.oracle.check_held(&rooms, self.descriptors.len())?;
+        self.oracle.check_held(&self.profile.setup, self.open_files_max)?;
         let Some(subject) = &mut self.subject else {
             return Ok(());
         };
@@ -186,6 +187,7 @@ impl World {
         self.longest_read = self.longest_read.max(bytes.len());
         if let Some(descriptor) = self.descriptors.get_mut(&file) {
             descriptor.looked_at = self.now;
+            descriptor.given = offset..offset + bytes.len() as u64;
             descriptor.asked = (from + bytes.len() < contents.len()).then_some(offset);
         }
         let closes = self.sabotage == Sabotage::ClosesEarly && from + bytes.len() < contents.len();
