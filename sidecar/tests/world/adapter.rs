@@ -93,13 +93,6 @@ pub enum Demand {
     },
 }
 
-impl Demand {
-    /// Files of a listing may be opened next.
-    pub fn precedes_an_open(&self) -> bool {
-        matches!(self, Self::List { .. } | Self::Open { .. } | Self::Report(_))
-    }
-}
-
 /// What a sink says of a batch.
 #[derive(Debug, Clone)]
 pub enum Answer {

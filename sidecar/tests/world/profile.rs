@@ -5,45 +5,6 @@ use crate::adapter::{Setup, SinkSetup};
 use fastrand::Rng;
 use std::time::Duration;
 
-/// Behaviour that can be switched off to look at the rest alone: a world where such a thing is off does not do it, or does not mind.
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
-pub struct Promised {
-    /// A copy inside the pattern is known to be one.
-    pub copies: bool,
-    /// A file that comes back after it was closed is known.
-    pub returning_files: bool,
-    /// Contents that are replaced while the reader stands in the middle of them are noticed.
-    pub rewrites_in_the_middle: bool,
-    /// Files are told apart although they begin with the same 1024 bytes.
-    pub long_headings: bool,
-    /// A file whose reads fail is kept until it was read.
-    pub failing_reads: bool,
-    /// A directory that cannot be listed at the first start is read from the beginnings of its files also by the next process.
-    pub failed_first_listings: bool,
-    /// A directory that cannot be listed for a while is no reason to close its files.
-    pub long_listing_failures: bool,
-    /// A descriptor that turns out to be of a file that nobody wants is closed.
-    pub unwanted_files: bool,
-    /// New contents of the length of the old ones are noticed also without a watch and without anything more being written.
-    pub rewrites_of_equal_length: bool,
-    /// The name may mean another file when it is opened than when it was listed.
-    pub names_that_change_before_the_open: bool,
-}
-
-/// All of it is promised.
-pub const PROMISED: Promised = Promised {
-    copies: true,
-    returning_files: true,
-    rewrites_in_the_middle: true,
-    long_headings: true,
-    failing_reads: true,
-    failed_first_listings: true,
-    long_listing_failures: true,
-    unwanted_files: true,
-    rewrites_of_equal_length: true,
-    names_that_change_before_the_open: true,
-};
-
 /// Something that happens in the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
@@ -192,16 +153,13 @@ impl Profile {
         let mut acts: Vec<(Act, u32)> = ACTS
             .into_iter()
             .filter(|(act, _)| *act == Act::Write || rng.u32(..100) < keep)
-            .filter(|(act, _)| {
-                PROMISED.failed_first_listings || !setup.start_at_end || *act != Act::ListingFails
-            })
             .collect();
         if giants {
             acts.push((Act::Giant, 2));
         }
         let heading_bytes = match rng.u32(..10) {
             // Where nothing was read before, a beginning of 1024 bytes is all that is known of a file.
-            0 if PROMISED.long_headings && !setup.start_at_end => 1500,
+            0 if !setup.start_at_end => 1500,
             1 | 2 => 100,
             _ => 0,
         };

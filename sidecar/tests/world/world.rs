@@ -10,7 +10,7 @@ use crate::adapter::{Answer, Saved, Subject, Tick, positions};
 use crate::filesystem::{FileSystem, Node};
 use crate::oracle::checkpoint::Covered;
 use crate::oracle::{Kind, Oracle, Violation};
-use crate::profile::{PROMISED, Profile};
+use crate::profile::Profile;
 use crate::sabotage::Sabotage;
 use crate::sinks::Sink;
 use fastrand::Rng;
@@ -68,7 +68,6 @@ struct Draining {
 struct Directory {
     watched: bool,
     listing_fails: bool,
-    fails_since: Tick,
     /// It was listed in this run.
     listed: bool,
     /// What had a name in the last listing.
@@ -96,8 +95,6 @@ pub struct World {
     saved: Option<Vec<u8>>,
     /// Positions that this run began with and whose files were not opened yet.
     restored: BTreeSet<Node>,
-    /// Files that the engine closed in this run.
-    closed: BTreeSet<Node>,
     draining: Option<Draining>,
     /// Until then sinks wished to be left alone.
     pause_until: Tick,
@@ -152,7 +149,6 @@ impl World {
             events: VecDeque::new(),
             saved: None,
             restored: BTreeSet::new(),
-            closed: BTreeSet::new(),
             draining: None,
             pause_until: Tick::ZERO,
             reads_fail: false,
@@ -214,10 +210,8 @@ impl World {
                 Some(demand) => {
                     self.steps += 1;
                     self.now += Duration::from_micros(self.rng.u64(..100));
-                    let may_disturb =
-                        PROMISED.names_that_change_before_the_open || !demand.precedes_an_open();
                     self.perform(demand)?;
-                    let disturbs = disturbed && may_disturb && self.disturbances_left > 0;
+                    let disturbs = disturbed && self.disturbances_left > 0;
                     if disturbs && self.rng.u32(..100) < self.profile.interleaved {
                         self.disturbances_left -= 1;
                         self.act()?;
@@ -364,7 +358,6 @@ impl World {
         self.directories
             .iter_mut()
             .for_each(|directory| directory.watched = false);
-        self.closed.clear();
         self.restored.clear();
         self.draining = None;
         let pause = [0, 20, 2000, 60_000][self.rng.usize(..4)];

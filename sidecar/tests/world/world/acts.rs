@@ -5,7 +5,7 @@ mod logs;
 use super::{Change, Draining, LAST_LOOK, World};
 use crate::filesystem::Node;
 use crate::oracle::Violation;
-use crate::profile::{Act, PROMISED};
+use crate::profile::Act;
 use crate::sinks::Mood;
 use std::time::Duration;
 
@@ -29,13 +29,12 @@ impl World {
             Act::SinkWorks => self.set_mood(Mood::Works),
             Act::SavesFail => self.saves_fail = !self.saves_fail,
             Act::ReadsFail => {
-                self.reads_fail = PROMISED.failing_reads && !self.reads_fail;
+                self.reads_fail = !self.reads_fail;
                 self.soil_drain();
             }
             Act::ListingFails => {
                 let source = self.rng.usize(..self.directories.len());
                 self.directories[source].listing_fails ^= true;
-                self.directories[source].fails_since = self.now;
                 self.soil_drain();
             }
             Act::Overflow => {

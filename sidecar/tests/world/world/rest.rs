@@ -4,7 +4,6 @@ use super::World;
 use crate::adapter::Tick;
 use crate::filesystem::Node;
 use crate::oracle::{Kind, Violation};
-use crate::profile::PROMISED;
 use crate::sinks::{Mood, Sink};
 use std::time::Duration;
 
@@ -65,10 +64,6 @@ impl World {
         }
         for node in self.fs.nodes() {
             self.fs.permit(node, true);
-            let is_plain = self.fs.file(node).unpacked.is_none();
-            if !PROMISED.rewrites_of_equal_length && is_plain && self.is_readable(node) {
-                self.write(node, 1);
-            }
         }
     }
 
@@ -92,7 +87,7 @@ impl World {
             return wrong(format!("{lag} bytes are said to be unread"));
         }
         let mut forgotten = self.descriptors.iter().filter(|(_, at)| at.read.is_none());
-        if let Some((file, _)) = forgotten.next().filter(|_| PROMISED.unwanted_files) {
+        if let Some((file, _)) = forgotten.next() {
             return wrong(format!(
                 "descriptor {file} was opened and is neither read nor closed"
             ));
@@ -110,10 +105,7 @@ impl World {
         let directory = self.directory_of(node);
         let names = self.fs.names_of(directory, node);
         names.iter().any(|name| self.profile.matches(name))
-            || self
-                .descriptors
-                .values()
-                .any(|at| at.node == node && (PROMISED.unwanted_files || at.read.is_some()))
+            || self.descriptors.values().any(|at| at.node == node)
             || !names.is_empty() && self.restored.contains(&node)
     }
 }

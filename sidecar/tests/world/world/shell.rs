@@ -3,12 +3,8 @@
 use super::{Descriptor, LAST_LOOK, World};
 use crate::adapter::{Demand, Found, head, positions};
 use crate::oracle::{Kind, Violation};
-use crate::profile::PROMISED;
 use crate::sabotage::Sabotage;
 use std::time::Duration;
-
-/// After less than this time no file is closed.
-const QUIET: Duration = Duration::from_secs(20);
 
 /// A file without a name is looked at so shortly before it is closed.
 const LAST_GLANCE: Duration = Duration::from_millis(100);
@@ -65,8 +61,7 @@ impl World {
         self.directories[source].watched = self.profile.watched;
         let profile = &self.profile;
         let directory = &self.directories[source];
-        let too_long = !PROMISED.long_listing_failures && directory.fails_since + QUIET < self.now;
-        let listing = if directory.listing_fails && !too_long {
+        let listing = if directory.listing_fails {
             // Who cannot know what was there skips nothing.
             self.directories[source].skips = false;
             Err("scripted".to_owned())
@@ -226,7 +221,6 @@ impl World {
             }
             self.oracle.closed(node, looked_at)?;
         }
-        self.closed.insert(node);
         self.fs.let_go(node);
         Ok(())
     }

@@ -1,8 +1,7 @@
 //! What applications and those who rotate their logs do to files.
 
-use crate::adapter::Subject;
 use crate::filesystem::Node;
-use crate::profile::{Act, PROMISED};
+use crate::profile::Act;
 use crate::world::World;
 use crate::world::writers::Writer;
 
@@ -105,7 +104,7 @@ impl World {
         };
         let directory = self.directory_of(node);
         let old = name.split_once('-').map_or(name.as_str(), |(_, old)| old);
-        if self.fs.find(directory, old).is_none() && self.may_return(node) {
+        if self.fs.find(directory, old).is_none() {
             self.fs.rename((elsewhere, name), (directory, old));
             self.renamed(directory);
         }
@@ -118,7 +117,7 @@ impl World {
                 continue;
             };
             let node = self.fs.find(directory, &name);
-            if self.fs.find(directory, new).is_none() && node.is_some_and(|node| self.may_return(node)) {
+            if self.fs.find(directory, new).is_none() && node.is_some() {
                 return self.rename(directory, &name, new);
             }
         }
@@ -166,11 +165,8 @@ impl World {
     }
 
     fn copy_and_truncate(&mut self, directory: usize, name: &str, node: Node) {
-        if !self.may_truncate() {
-            return;
-        }
         let number = self.next_number();
-        let copy = if PROMISED.copies && self.rng.bool() {
+        let copy = if self.rng.bool() {
             format!("{name}.{number}")
         } else {
             format!("{name}.copy{number}")
@@ -185,9 +181,6 @@ impl World {
 
     /// Other contents take the place of the old ones: fewer, or more.
     fn rewrite(&mut self, node: Node) {
-        if !self.may_truncate() {
-            return;
-        }
         let before = self.fs.file(node).bytes.len();
         self.truncate(node);
         let longer = self.rng.bool();
@@ -202,22 +195,9 @@ impl World {
         let current = current.filter(|at| self.oracle.epoch(node) == at.epoch);
         let read = current.filter_map(|at| at.read).max().unwrap_or_default();
         self.oracle.truncated(node, read);
-        if !PROMISED.rewrites_of_equal_length {
-            self.soil_drain();
-        }
         self.restored.remove(&node);
         self.fs.truncate(node, self.wall_ns);
         self.touch(node);
-    }
-
-    /// Whether the engine would notice new contents.
-    fn may_truncate(&self) -> bool {
-        let reads = |subject: &Subject| subject.status().1 > 0;
-        PROMISED.rewrites_in_the_middle || !self.subject.as_ref().is_some_and(reads)
-    }
-
-    fn may_return(&self, node: Node) -> bool {
-        PROMISED.returning_files || !self.closed.contains(&node)
     }
 
     fn rename(&mut self, directory: usize, old: &str, new: &str) {
