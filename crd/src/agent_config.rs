@@ -16,7 +16,9 @@ pub use sink::{
     Auth, BasicAuth, Batch, Compression, ElasticsearchSink, FileSink, Format, Fsync, HttpSink, LokiSink,
     OtlpProtocol, OtlpSink, Retry, Rotation, Sink, SinkKind, StdoutSink, SummarySettings, Tls, WhenFull,
 };
-pub use source::{ContainerOutputSource, FilesSource, Framing, Multiline, Source, SourceKind, StartAt};
+pub use source::{
+    ContainerOutputSource, FilesSource, Framing, Multiline, Source, SourceKind, Spill, StartAt,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -27,7 +27,9 @@ pub use sink::{
     BatchSpec, Compression, ElasticsearchSink, FileSink, Fsync, HttpSink, LokiSink, OtlpProtocol, OtlpSink,
     RetrySpec, Rotation, Sink, StdoutFormat, StdoutSink, Summary, WhenFull,
 };
-pub use source::{ContainerOutputSource, FilesSource, Framing, Multiline, Source, StartAt, VolumeReference};
+pub use source::{
+    ContainerOutputSource, FilesSource, Framing, Multiline, Source, Spill, StartAt, VolumeReference,
+};
 pub use status::{ConditionType, LogShippingStatus, PodCounts, RecentSkip};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;

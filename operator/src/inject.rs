@@ -18,6 +18,7 @@ mod token;
 mod volumes;
 
 pub use plan::injection_hash;
+pub(crate) use resources::amount;
 pub use selection::{asks, matching};
 
 use crate::policies::Policy;

@@ -10,6 +10,8 @@ mod answer;
 mod checkpoint;
 #[path = "targets/configuration.rs"]
 mod configuration;
+#[path = "targets/disk.rs"]
+mod disk;
 #[path = "targets/framer.rs"]
 mod framer;
 #[path = "targets/gzip.rs"]
@@ -18,6 +20,8 @@ mod gzip;
 mod life;
 #[path = "targets/parse.rs"]
 mod parse;
+#[path = "targets/spool.rs"]
+mod spool;
 #[path = "targets/when.rs"]
 mod when;
 
@@ -44,6 +48,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("frame_docker", |bytes| framer::plain(Framing::DockerJson, bytes)),
     ("frame_multiline", framer::multiline),
     ("checkpoint", checkpoint::target),
+    ("spool", spool::target),
     ("configuration", configuration::target),
     ("when", when::target),
     ("answer", answer::target),

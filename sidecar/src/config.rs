@@ -115,7 +115,19 @@ pub enum SourceKind {
     ContainerOutput {
         /// Names of containers.
         containers: Vec<String>,
+        /// Bytes on the state volume for what sinks do not take; 0: none.
+        spill_bytes_max: u64,
     },
+}
+
+impl Source {
+    /// Bytes on the state volume for what sinks do not take.
+    pub fn spill_bytes_max(&self) -> u64 {
+        match &self.kind {
+            SourceKind::ContainerOutput { spill_bytes_max, .. } => *spill_bytes_max,
+            SourceKind::Files(_) => 0,
+        }
+    }
 }
 
 /// Files of a directory.

@@ -206,6 +206,7 @@ mod tests {
                 positions: vec![("a.log".to_owned(), 1_234_000)],
             }],
             containers: Vec::new(),
+            spills: Vec::new(),
             steps: Vec::new(),
             counts: Vec::new(),
             sinks: vec![SinkStatus {

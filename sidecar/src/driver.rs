@@ -9,6 +9,7 @@ use crate::engine::{Engine, Input, Output};
 use crate::io::clock;
 use crate::io::clock::{Alarm, Clock};
 use crate::io::fs::{StateDirectory, append_bounded, replace};
+use crate::io::spool::SpoolFiles;
 use crate::io::terminal;
 use crate::metrics::past::Past;
 use crate::roster::Question;
@@ -18,6 +19,7 @@ use crate::sink::encode::Encode;
 use crate::sink::verdict::Verdict;
 use crate::source::container_output::{self, Reply};
 use crate::source::files::{Change, OpenFiles};
+use crate::source::replies::Replies;
 use futures::StreamExt;
 use futures::stream::SelectAll;
 use std::collections::{BTreeSet, HashMap};
@@ -37,8 +39,10 @@ pub struct Driver {
     pub files: OpenFiles,
     /// Where each container's questions go.
     pub questions: HashMap<StreamId, mpsc::Sender<container_output::Question>>,
-    /// Where all their replies come from.
-    pub replies: mpsc::Receiver<Reply>,
+    /// Where their replies come from.
+    pub replies: Replies,
+    /// The files of the engine's spools, by their numbers.
+    pub spools: Vec<SpoolFiles>,
     /// Its sinks, in order.
     pub sinks: Vec<SinkPort>,
     /// What the sinks say, with their number.
@@ -172,10 +176,10 @@ impl Driver {
     /// Waits for one thing to happen and tells the engine.
     async fn observe(&mut self, alarm: &mut Alarm) {
         let deadline = self.engine.next_deadline();
-        let has_room = self.engine.has_room();
+        let engine = &self.engine;
         let input = tokio::select! {
             Some((sink, batch, verdict)) = self.verdicts.next() => Input::Settled { sink, batch, verdict },
-            Some(reply) = self.replies.recv(), if has_room => {
+            reply = self.replies.next(|stream| engine.takes_output_of(stream)) => {
                 let Reply { stream, question, part } = reply;
                 let input = Input::Answer { stream, question, answer: part.as_answer() };
                 return self.engine.handle(self.clock.now(), input);
@@ -251,6 +255,10 @@ impl Driver {
             }
             Output::Reject { sink, rejected } => self.keep_rejected(sink, &rejected),
             Output::Alert(line) => alert(line),
+            Output::Spool { spool, act } => {
+                let done = self.spools[spool].perform(act).as_done();
+                self.engine.handle(now, Input::Spooled { spool, done });
+            }
             Output::Save(document) => self.save(&document),
             Output::Report(report) => self.say(&report),
             Output::Finished { .. } | Output::HandedOver { .. } => {}
@@ -337,6 +345,7 @@ mod tests {
     use super::*;
     use crate::config::{Pipeline, Pod};
     use crate::engine::Start;
+    use std::collections::BTreeMap;
     use std::time::Duration;
 
     #[tokio::test]
@@ -345,6 +354,7 @@ mod tests {
         let start = Start {
             pod: &Pod::default(),
             checkpoint: None,
+            spools: BTreeMap::new(),
             persistent: false,
             once: false,
             seed: 1,
@@ -354,7 +364,6 @@ mod tests {
             end: Some(End::Drain(Drain::WhatIsThere)),
         };
         let (_ordering, orders) = watch::channel(told);
-        let (_replies, replies) = mpsc::channel(1);
         let (_status, status) = mpsc::channel(1);
         let driver = Driver {
             name: pipeline.name.clone(),
@@ -362,7 +371,8 @@ mod tests {
             clock: Clock::start(),
             files: OpenFiles::new(Vec::new()),
             questions: HashMap::new(),
-            replies,
+            replies: Replies::default(),
+            spools: Vec::new(),
             sinks: Vec::new(),
             verdicts: SelectAll::new(),
             dead_letter_bytes_max: 0,

@@ -15,10 +15,12 @@ pub mod follow;
 pub mod framer;
 mod hand_over;
 pub mod outlets;
+pub mod output_line;
 pub mod report;
 pub mod resume;
 pub mod retry;
 mod sources;
+pub mod spool;
 pub mod status;
 pub mod summary;
 pub mod tail;
@@ -29,9 +31,10 @@ use self::batch::{BatchId, Lane};
 use self::checkpoint::Checkpoint;
 use self::follow::Drain;
 use self::hand_over::HandOver;
-use self::outlets::Outlets;
+use self::outlets::{Outlets, StreamId};
 use self::report::Report;
 use self::sources::{FileSource, Reading, Sources};
+use self::spool::{Found, Spool};
 use self::summary::Summary;
 use crate::config::{Pipeline, Pod, Source};
 use crate::pipeline::Run;
@@ -91,8 +94,13 @@ impl Engine {
             pipeline.in_flight_bytes_max,
         );
         let mut engine = Self::idle(pipeline, outlets, &start);
-        let Start { pod, checkpoint, .. } = start;
-        let known = checkpoint.unwrap_or_else(|| Checkpoint::empty(&pipeline.name));
+        let Start {
+            pod,
+            checkpoint,
+            mut spools,
+            ..
+        } = start;
+        let mut known = checkpoint.unwrap_or_else(|| Checkpoint::empty(&pipeline.name));
         for (number, sink) in pipeline.sinks.iter().enumerate() {
             if let Some(interval) = sink.summary {
                 let counts = known.summaries.get(&sink.name).cloned();
@@ -102,7 +110,12 @@ impl Engine {
             }
         }
         for (number, source) in pipeline.sources.iter().enumerate() {
-            let context = engine.outlets.context(number, labels(pipeline, source, pod));
+            let labels = labels(pipeline, source, pod);
+            let context = engine.outlets.context(number, labels.clone());
+            if let Some(found) = spools.remove(&source.name) {
+                known.containers.insert(source.name.clone(), found.containers.clone());
+                engine.add_spool(source, number, labels, found);
+            }
             engine
                 .sources
                 .add(source, engine.reading(pipeline), context, &known);
@@ -116,6 +129,7 @@ impl Engine {
         let Start {
             pod: _,
             checkpoint: _,
+            spools: _,
             persistent,
             once,
             seed,
@@ -151,14 +165,37 @@ impl Engine {
         }
     }
 
+    /// A spool that goes on with what was found; none, if nothing was and nothing may be written.
+    fn add_spool(&mut self, source: &Source, number: usize, labels: Labels, found: Found) {
+        let spool = Spool::new(&source.name, number, labels, source.spill_bytes_max(), found);
+        if !spool.is_unused() {
+            self.outlets.add_spool(spool);
+        }
+    }
+
+    /// The sources that have a spool, by its number.
+    pub fn spools(&self) -> Vec<String> {
+        let spools = self.outlets.spools().iter();
+        spools.map(|spool| spool.name.clone()).collect()
+    }
+
+    /// What a checkpoint says now.
+    pub fn known(&self) -> Checkpoint {
+        self.checkpoint()
+    }
+
     /// The container outputs that the shell has to provide.
     pub fn output_streams(&self) -> Vec<OutputStream> {
         self.sources.output_streams()
     }
 
-    /// Whether container output may be handed in: every sink has room.
-    pub fn has_room(&self) -> bool {
-        self.hand_over.is_none() && self.outlets.have_room()
+    /// Whether more of this container's output may be handed in: every sink has room, or the source's spool has.
+    pub fn takes_output_of(&self, stream: StreamId) -> bool {
+        self.hand_over.is_none()
+            && self
+                .sources
+                .source_of(stream)
+                .is_some_and(|source| self.outlets.take_output_of(source))
     }
 
     /// From now on its pipeline, which is as it was, counts as this generation of its resource.
@@ -228,6 +265,7 @@ impl Engine {
                 self.report(report);
             }
             Input::Settled { sink, batch, verdict } => self.settled(now, sink, batch, verdict),
+            Input::Spooled { spool, done } => self.outlets.spooled(now, spool, done),
             Input::SaveFailed => self.unsaved = self.unsaved.map(|_| true),
             Input::Drain(how) => self.drain(now, how),
             Input::HandOver => self.begin_hand_over(now),
@@ -244,13 +282,18 @@ impl Engine {
             self.drain_files(now);
         }
         self.outlets.summarise(now, false);
+        if self.hand_over.is_none() {
+            self.outlets.feed(now);
+        }
         let output = self
             .todo
             .pop_front()
             .or_else(|| self.outlets.alerts.poll().map(Output::Alert))
             .or_else(|| self.outlets.alerts.say(now).map(Output::Report))
+            .or_else(|| self.outlets.spool_report().map(Output::Report))
             .or_else(|| self.next_question(now))
             .or_else(|| self.next_send(now))
+            .or_else(|| self.next_act(now))
             .or_else(|| self.next_save(now))
             .or_else(|| self.next_read());
         self.take_positions();
@@ -274,6 +317,7 @@ impl Engine {
             .chain(save)
             .chain(summaries)
             .chain(self.outlets.alerts.deadline())
+            .chain(self.outlets.spool_deadline().filter(|_| self.hand_over.is_none()))
             .chain(self.last_look)
             .chain(self.drain_until)
             .min()
@@ -315,6 +359,7 @@ impl Engine {
         }
         self.drain = Some(how);
         self.hand_over = None;
+        self.outlets.hurry_spools();
         let until = *self.drain_until.get_or_insert(now + self.drain_time);
         if !self.once {
             self.outlets.lanes.iter_mut().for_each(|lane| lane.hurry(until));
@@ -351,7 +396,21 @@ impl Engine {
         }
         self.unsaved = Some(false);
         self.next_save = now + SAVE_INTERVAL;
-        Some(Output::Save(self.checkpoint().to_bytes()))
+        Some(self.save())
+    }
+
+    /// What is settled goes from the spools behind it, written or not: a full volume must not keep what would make room.
+    fn save(&mut self) -> Output {
+        self.outlets.saved();
+        Output::Save(self.checkpoint().to_bytes())
+    }
+
+    /// What a spool has to do on the disk.
+    fn next_act(&mut self, now: Tick) -> Option<Output> {
+        if self.hand_over.is_some() {
+            return None;
+        }
+        self.outlets.next_act(now)
     }
 
     /// What a source asks for, besides reading.
@@ -372,9 +431,13 @@ impl Engine {
     /// The end of a drain: everything is settled, or time is up. What is settled is saved first.
     fn finish(&mut self, now: Tick) -> Option<Output> {
         let until = self.drain_until?;
-        let drained = self.sources.are_drained() && self.outlets.are_empty();
+        let drained =
+            self.sources.are_drained() && self.outlets.spools_are_fed() && self.outlets.are_empty();
         if !drained && now < until {
             return None;
+        }
+        if !drained && let Some(act) = self.outlets.close_spools(now) {
+            return Some(act);
         }
         if drained && !self.persistent && self.outlets.summarise(now, true) {
             // Nobody would go on counting.
@@ -383,7 +446,7 @@ impl Engine {
         if self.unsaved == Some(true) {
             // Once: a full volume must not keep the process.
             self.unsaved = None;
-            return Some(Output::Save(self.checkpoint().to_bytes()));
+            return Some(self.save());
         }
         if let Some(report) = self.outlets.alerts.say_at_once() {
             return Some(Output::Report(report));
@@ -405,6 +468,9 @@ impl Engine {
     fn checkpoint(&self) -> Checkpoint {
         let mut checkpoint = self.absent.clone();
         self.sources.save(&mut checkpoint);
+        for spool in self.outlets.spools() {
+            checkpoint.spools.insert(spool.name.clone(), spool.position());
+        }
         for (sink, counts) in self.outlets.summaries() {
             checkpoint.summaries.insert(self.sink_names[sink].clone(), counts);
         }

@@ -6,6 +6,7 @@ pub mod net;
 pub mod notices;
 pub mod secret;
 pub mod signal;
+pub mod spool;
 pub mod terminal;
 
 use std::io;

@@ -19,7 +19,8 @@ pub fn render(told: &Told) -> String {
     let pipelines = &pipelines[..];
     let mut text = String::new();
     let families = of_pipelines(pipelines).into_iter().chain(of_sinks(pipelines));
-    for (name, kind, help, value) in families.chain(of_files(pipelines)) {
+    let families = families.chain(of_files(pipelines)).chain(of_spills(pipelines));
+    for (name, kind, help, value) in families {
         family(name, kind, help, &mut text);
         sample(name, &[], value, &mut text);
     }
@@ -184,6 +185,48 @@ fn of_files(pipelines: &[&PipelineStatus]) -> [Family; 9] {
     ]
 }
 
+fn of_spills(pipelines: &[&PipelineStatus]) -> [Family; 6] {
+    let spills = || pipelines.iter().flat_map(|pipeline| &pipeline.spills);
+    [
+        (
+            "logship_spill_bytes",
+            "gauge",
+            "Bytes of container output on the state volume that sinks did not take yet.",
+            spills().map(|spill| spill.bytes).sum(),
+        ),
+        (
+            "logship_spill_bytes_max",
+            "gauge",
+            "Their bound, spill.maxBytes of all sources together.",
+            spills().map(|spill| spill.bytes_max).sum(),
+        ),
+        (
+            "logship_spilled_bytes_total",
+            "counter",
+            "Bytes of container output written to the state volume.",
+            spills().map(|spill| spill.spilled_bytes).sum(),
+        ),
+        (
+            "logship_spill_full_total",
+            "counter",
+            "Times that reading of container output stopped because of spill.maxBytes.",
+            spills().map(|spill| spill.full).sum(),
+        ),
+        (
+            "logship_spill_failures_total",
+            "counter",
+            "Writes of container output to the state volume that failed; they are repeated.",
+            spills().map(|spill| spill.failures).sum(),
+        ),
+        (
+            "logship_spill_lost_bytes_total",
+            "counter",
+            "Bytes of container output on the state volume that were damaged or gone.",
+            spills().map(|spill| spill.lost_bytes).sum(),
+        ),
+    ]
+}
+
 fn reloads(reloads: &Reloads, text: &mut String) {
     let name = "logship_config_reloads_total";
     let help = "Changes of the configuration that were applied, in whole or in part, and that were rejected.";
@@ -309,6 +352,7 @@ mod tests {
             suppressed_alerts: 0,
             files: Vec::new(),
             containers: Vec::new(),
+            spills: Vec::new(),
             steps,
             counts,
             sinks: Vec::new(),

@@ -2,3 +2,4 @@
 
 pub mod container_output;
 pub mod files;
+pub mod replies;

@@ -129,4 +129,26 @@ pub struct ContainerOutputSource {
     /// Names of containers; empty: the default container of the pod.
     #[serde(default)]
     pub containers: Vec<String>,
+    /// What is kept on the state volume while sinks take nothing.
+    #[serde(default)]
+    pub spill: Spill,
+}
+
+/// Output that sinks do not take is kept on the state volume, because the kubelet rotates the files that the API serves. Without a
+/// state directory nothing is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Spill {
+    /// Bytes of all its files together, for all containers of the source; beyond it reading waits. 0: nothing is kept. Counter:
+    /// `logship_spill_full_total`.
+    pub max_bytes: u64,
+}
+
+impl Default for Spill {
+    fn default() -> Self {
+        Self {
+            max_bytes: 16 << 20,
+        }
+    }
 }

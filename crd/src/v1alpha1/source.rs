@@ -1,6 +1,6 @@
 //! Sources of a `LogShipping`.
 
-use crate::types::DURATION_PATTERN;
+use crate::types::{DURATION_PATTERN, SIZE_PATTERN};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -141,4 +141,19 @@ pub struct ContainerOutputSource {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub containers: Vec<String>,
+    /// What is kept on the state volume while sinks take nothing. Default: as much as the state volume has room for beside the
+    /// dead-letter files, at most `16Mi`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spill: Option<Spill>,
+}
+
+/// Output that sinks do not take is kept on the state volume, because the kubelet rotates the files that the API serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Spill {
+    /// Bytes for all containers of this source, for example `16Mi`; beyond it, reading waits for the sinks. `0` keeps nothing. With the
+    /// dead-letter files it must fit into `sidecar.state.emptyDir.sizeLimit`. Counter: `logship_spill_full_total`.
+    #[schemars(length(max = 16), regex(pattern = SIZE_PATTERN))]
+    #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('0')) == 0 || (quantity(self).compareTo(quantity('1Mi')) >= 0 && quantity(self).compareTo(quantity('1Gi')) <= 0)").message("spill.maxBytes: must be 0 or between 1Mi and 1Gi"))]
+    pub max_bytes: String,
 }

@@ -13,6 +13,7 @@ mod report;
 mod selector;
 mod sink;
 mod source;
+mod storage;
 
 use kube::core::Selector;
 use logship_crd::agent_config as agent;
@@ -76,10 +77,13 @@ pub fn validate(spec: &LogShippingSpec) -> Result<Valid, Vec<Violation>> {
         sidecar,
     } = spec;
     let selector = selector::parse(selector, &mut report);
-    let agent_sources = source::parse_all(sources, &mut report);
+    let mut agent_sources = source::parse_all(sources, &mut report);
     let steps = pipeline::parse(pipeline, sources, sinks, &mut report);
     let agent_sinks = sink::parse_all(sinks, &mut report);
     let limits = self::limits(limits, &mut report);
+    if let (Some(sources), Some(limits)) = (&mut agent_sources, &limits) {
+        storage::share(spec, sources, limits.dead_letter_bytes, &mut report);
+    }
     let drain_ms = report.duration_ms("spec.sidecar.drain", &sidecar.drain);
     let valid = || {
         Some(Valid {

@@ -152,7 +152,7 @@ fn raise(quantities: &mut Quantities, others: impl IntoIterator<Item = (String, 
 }
 
 /// The value of a quantity that the API server has checked.
-pub(super) fn amount(text: &str) -> f64 {
+pub(crate) fn amount(text: &str) -> f64 {
     quantity(text).unwrap_or_default()
 }
 

@@ -23,7 +23,7 @@ sinks:
   - {name: counts, file: {path: /state/counts, summary: {intervalMs: 1000}}}
 ";
 
-static CONFIG: LazyLock<Config> = LazyLock::new(|| {
+pub static CONFIG: LazyLock<Config> = LazyLock::new(|| {
     let pod = ["POD_NAME", "POD_NAMESPACE"].map(|name| (name.to_owned(), "shop".to_owned()));
     from_document(&Environment::from(pod), "shop.yaml", DOCUMENT, None).expect("the document is right")
 });
@@ -40,5 +40,9 @@ pub fn target(bytes: &[u8]) {
         .map(|file| (file.name.clone(), file.identity))
         .take(FILES_MAX);
     let files = files.collect();
-    life::live(&CONFIG, Some(checkpoint), &files);
+    let world = life::World {
+        files,
+        ..life::World::default()
+    };
+    life::live(&CONFIG, Some(checkpoint), world);
 }

@@ -1,9 +1,11 @@
 //! A short life of an engine: its files hold a few lines, its containers answer, its sinks take everything, and then it is stopped.
 //! Whatever it began from, what it saves can be read, and it comes to its end.
 
+use super::disk::Disk;
 use logship::config::Config;
 use logship::engine::checkpoint::{Checkpoint, Identity};
 use logship::engine::follow::{Answer, Ask, ContainerState, Drain, Instance};
+use logship::engine::spool::Found;
 use logship::engine::tail::{Chunk, Entry, Look};
 use logship::engine::{Engine, Input, Output, Start, Tick};
 use logship::sink::verdict::Verdict;
@@ -28,11 +30,23 @@ no time\n\
 const STOPPED_AFTER: usize = 200;
 const ENDED_AFTER: usize = 20_000;
 
-/// Lives by the first pipeline of a configuration, in which every source sees these files.
-pub fn live(config: &Config, checkpoint: Option<Checkpoint>, files: &BTreeMap<String, Identity>) {
+/// What is there when a life begins.
+#[derive(Default)]
+pub struct World {
+    /// Every source sees these files.
+    pub files: BTreeMap<String, Identity>,
+    /// What was found of the spool of the source `output`, and its files.
+    pub spool: Option<Found>,
+    pub disk: Disk,
+}
+
+/// Lives by the first pipeline of a configuration.
+pub fn live(config: &Config, checkpoint: Option<Checkpoint>, mut world: World) {
+    let spool = world.spool.take().map(|found| ("output".to_owned(), found));
     let start = Start {
         pod: &config.pod,
         checkpoint,
+        spools: spool.into_iter().collect(),
         persistent: true,
         once: false,
         seed: 1,
@@ -45,14 +59,15 @@ pub fn live(config: &Config, checkpoint: Option<Checkpoint>, files: &BTreeMap<St
         }
         match engine.poll(now) {
             Some(Output::Finished { .. }) => return,
-            Some(output) => perform(&mut engine, now, output, files),
+            Some(output) => perform(&mut engine, now, output, &mut world),
             None => now = (now + Duration::from_millis(1)).max(engine.next_deadline().unwrap_or_default()),
         }
     }
     panic!("it does not end");
 }
 
-fn perform(engine: &mut Engine, now: Tick, output: Output, files: &BTreeMap<String, Identity>) {
+fn perform(engine: &mut Engine, now: Tick, output: Output, world: &mut World) {
+    let files = &world.files;
     match output {
         Output::List { source, .. } => {
             let listing = Ok(files.iter().map(entry).collect());
@@ -114,6 +129,10 @@ fn perform(engine: &mut Engine, now: Tick, output: Output, files: &BTreeMap<Stri
                     verdict,
                 },
             );
+        }
+        Output::Spool { spool, act } => {
+            let done = world.disk.perform(act);
+            engine.handle(now, Input::Spooled { spool, done });
         }
         Output::Save(document) => {
             let name = engine.status().name;

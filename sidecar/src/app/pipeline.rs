@@ -1,21 +1,24 @@
 //! Starts a pipeline: its engine from its checkpoint or from what it was before, and the tasks of its sinks and containers.
 
 use super::{Ended, Incarnation};
-use crate::config::{Pipeline, Pod, SourceKind};
+use crate::config::{Pipeline, Pod, Source, SourceKind};
 use crate::driver::{Driver, Orders, Outcome, Remains, Said, SinkPort, Verdicts};
 use crate::engine::checkpoint::Checkpoint;
 use crate::engine::outlets::StreamId;
+use crate::engine::spool::Found;
 use crate::engine::{Engine, Start};
 use crate::io::clock::Clock;
 use crate::io::fs::StateDirectory;
+use crate::io::spool::{self, SpoolFiles};
 use crate::metrics::past::Past;
 use crate::roster;
 use crate::sink::{self, Transport};
-use crate::source::container_output::{self, PodApi, Question, Reply};
+use crate::source::container_output::{self, PodApi, Question};
 use crate::source::files::OpenFiles;
+use crate::source::replies::Replies;
 use futures::StreamExt;
 use futures::stream::SelectAll;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -54,8 +57,9 @@ impl Wiring {
     ) -> mpsc::Sender<roster::Question> {
         let (port, status) = mpsc::channel(1);
         let checkpoint = self.state.as_ref().and_then(|state| checkpoint(state, pipeline));
+        let spools = self.spools(pipeline, checkpoint.as_ref(), &[]);
         let beginning = Beginning {
-            engine: Engine::new(pipeline, self.starting(checkpoint)),
+            engine: Engine::new(pipeline, self.starting(checkpoint, spools)),
             files: OpenFiles::new(files_of(pipeline)),
             status,
             past: Past::default(),
@@ -83,7 +87,8 @@ impl Wiring {
             is_handed_over: _,
         } = remains;
         files.follow(files_of(pipeline));
-        let engine = Engine::after(engine, self.clock.now(), pipeline, &self.starting(None));
+        let spools = self.spools(pipeline, Some(&engine.known()), &engine.spools());
+        let engine = Engine::after(engine, self.clock.now(), pipeline, &self.starting(None, spools));
         let mut counted = engine.status();
         for sink in &mut counted.sinks {
             sink.lost = lost.get(&sink.name).copied().unwrap_or_default();
@@ -99,14 +104,56 @@ impl Wiring {
         self.spawn(pipeline, beginning, orders, incarnation, tasks);
     }
 
-    fn starting(&self, checkpoint: Option<Checkpoint>) -> Start<'_> {
+    fn starting(&self, checkpoint: Option<Checkpoint>, spools: BTreeMap<String, Found>) -> Start<'_> {
         Start {
             pod: &self.pod,
             checkpoint,
+            spools,
             persistent: self.state.is_some(),
             once: self.once,
             seed: fastrand::u64(..),
         }
+    }
+
+    /// What there is of spools, without those of these sources, which live. One that cannot be looked at is none: its output waits
+    /// for the sinks.
+    fn spools(
+        &self,
+        pipeline: &Pipeline,
+        checkpoint: Option<&Checkpoint>,
+        live: &[String],
+    ) -> BTreeMap<String, Found> {
+        let is_output = |source: &&Source| matches!(source.kind, SourceKind::ContainerOutput { .. });
+        let outputs = pipeline.sources.iter().filter(is_output);
+        let Some(state) = &self.state else {
+            for source in outputs.filter(|source| source.spill_bytes_max() > 0) {
+                tracing::info!(
+                    pipeline = pipeline.name,
+                    source = source.name,
+                    "there is no state directory, so nothing is kept of its output while sinks do not take it"
+                );
+            }
+            return BTreeMap::new();
+        };
+        let spool = |source: &Source| {
+            let name = &source.name;
+            let position = checkpoint.and_then(|known| known.spools.get(name));
+            let containers = checkpoint.and_then(|known| known.containers.get(name));
+            let found = spool::find(
+                &state.spool(&pipeline.name, name),
+                position.copied().unwrap_or_default(),
+                containers.cloned().unwrap_or_default(),
+            );
+            match found {
+                Ok(found) => Some((name.clone(), found)),
+                Err(error) => {
+                    tracing::warn!(pipeline = pipeline.name, source = name, %error, "what was kept of its output cannot be read and is left out");
+                    None
+                }
+            }
+        };
+        let not_live = outputs.filter(|source| !live.contains(&source.name));
+        not_live.filter_map(spool).collect()
     }
 
     fn spawn(
@@ -129,6 +176,11 @@ impl Wiring {
         for sink in &mut sinks {
             sink.lost = lost.get(&sink.name).copied().unwrap_or_default();
         }
+        let spools = self.state.iter().flat_map(|state| {
+            let directory = |source: &String| SpoolFiles::new(state.spool(&pipeline.name, source));
+            engine.spools().iter().map(directory).collect::<Vec<_>>()
+        });
+        let spools = spools.collect();
         let driver = Driver {
             name: pipeline.name.clone(),
             engine,
@@ -136,6 +188,7 @@ impl Wiring {
             files,
             questions,
             replies,
+            spools,
             sinks,
             verdicts,
             dead_letter_bytes_max: pipeline.dead_letter_bytes_max,
@@ -162,18 +215,20 @@ impl Wiring {
         engine: &Engine,
         incarnation: Incarnation,
         tasks: &mut JoinSet<Ended>,
-    ) -> (HashMap<StreamId, mpsc::Sender<Question>>, mpsc::Receiver<Reply>) {
-        let (replies, received) = mpsc::channel(1);
+    ) -> (HashMap<StreamId, mpsc::Sender<Question>>, Replies) {
+        let mut received = Replies::default();
         let mut questions = HashMap::new();
         for stream in engine.output_streams() {
             let (ask, asked) = mpsc::channel(4);
             questions.insert(stream.id, ask);
+            let (replies, replied) = mpsc::channel(1);
+            received.add(stream.id, replied);
             let task = container_output::run(
                 self.api.clone(),
                 stream.id,
                 stream.container,
                 asked,
-                replies.clone(),
+                replies,
             );
             let name = format!("{}/containerOutput", pipeline.name);
             tasks.spawn(async move {

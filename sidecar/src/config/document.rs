@@ -15,7 +15,7 @@ use crate::engine::batch::LaneSettings;
 use crate::pipeline::when::When;
 use crate::pipeline::{Names, Steps};
 use crate::sink::encode::{Elasticsearch, Encode, Json, Loki, Otlp};
-use logship_crd::agent_config::{self, AgentConfig, FileSink, FilesSource, Format};
+use logship_crd::agent_config::{self, AgentConfig, ContainerOutputSource, FileSink, FilesSource, Format};
 use logship_crd::names;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -305,9 +305,12 @@ fn source(
                 },
             })
         }
-        agent_config::SourceKind::ContainerOutput(output) => SourceKind::ContainerOutput {
-            containers: output.containers,
-        },
+        agent_config::SourceKind::ContainerOutput(ContainerOutputSource { containers, spill }) => {
+            SourceKind::ContainerOutput {
+                containers,
+                spill_bytes_max: limits::spill(place, spill, mistakes),
+            }
+        }
     };
     Some(Source { name, kind })
 }

@@ -7,7 +7,7 @@ use super::{bundle, optional, pattern};
 use crate::engine::batch::LaneSettings;
 use crate::pipeline::Steps;
 use crate::sink::encode::Text;
-use logship_crd::agent_config::{Framing, Limits, StartAt};
+use logship_crd::agent_config::{Framing, Limits, Spill, StartAt};
 use logship_crd::names::{
     ENV_CLASSIC, ENV_LOG_DIRECTORY, ENV_LOG_FILE_PATTERN, ENV_LOG_SCAN_INTERVAL, ENV_LOG_STATE_DIRECTORY,
     ENV_NODE_NAME, ENV_POD_NAME, ENV_POD_NAMESPACE,
@@ -123,6 +123,7 @@ fn container_output(environment: &Environment, mistakes: &mut Vec<Mistake>) -> O
     require_pod(environment, mistakes);
     let kind = SourceKind::ContainerOutput {
         containers: Vec::new(),
+        spill_bytes_max: Spill::default().max_bytes,
     };
     mistakes.is_empty().then(|| Source {
         name: "stdout".to_owned(),

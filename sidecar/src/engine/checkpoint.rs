@@ -33,6 +33,9 @@ pub struct Checkpoint {
     /// What sinks that get summaries have counted and not written, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub summaries: BTreeMap<String, Counts>,
+    /// Where the spools of container output sources are, by the source's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub spools: BTreeMap<String, SpoolPosition>,
 }
 
 /// Position in a file.
@@ -100,6 +103,16 @@ pub struct ContainerPosition {
     pub lines: Vec<(i64, u64, u32)>,
 }
 
+/// Position in a spool: addresses, see [`super::spool`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SpoolPosition {
+    /// Everything before it is acknowledged.
+    pub settled: u64,
+    /// The lines before it are part of the positions in the containers' outputs.
+    pub included: u64,
+}
+
 /// Why a document can not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -127,6 +140,7 @@ impl Checkpoint {
             files: BTreeMap::new(),
             containers: BTreeMap::new(),
             summaries: BTreeMap::new(),
+            spools: BTreeMap::new(),
         }
     }
 
@@ -145,10 +159,12 @@ impl Checkpoint {
         let has_source = |name: &String| pipeline.sources.iter().any(|source| source.name == *name);
         self.files.retain(|name, _| !has_source(name));
         self.containers.retain(|name, _| !has_source(name));
+        self.spools.retain(|name, _| !has_source(name));
         let has_sink = |name: &String| pipeline.sinks.iter().any(|sink| sink.name == *name);
         self.summaries.retain(|name, _| !has_sink(name));
         shorten(&mut self.files);
         shorten(&mut self.containers);
+        shorten(&mut self.spools);
         shorten(&mut self.summaries);
         self
     }

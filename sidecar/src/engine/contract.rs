@@ -5,10 +5,12 @@ use super::checkpoint::Checkpoint;
 use super::follow::{Answer, Ask, Drain};
 use super::outlets::StreamId;
 use super::report::Report;
+use super::spool::{self, Done};
 use super::tail::{Chunk, Entry, Look};
 use crate::config::Pod;
 use crate::sink::encode::Batch;
 use crate::sink::verdict::Verdict;
+use std::collections::BTreeMap;
 
 /// What an engine is made of besides its pipeline.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub struct Start<'a> {
     pub pod: &'a Pod,
     /// Where the last run ended.
     pub checkpoint: Option<Checkpoint>,
+    /// What was found of spools, by the source's name.
+    pub spools: BTreeMap<String, spool::Found>,
     /// Whether checkpoints are written.
     pub persistent: bool,
     /// Read what is there, then finish.
@@ -55,6 +59,8 @@ pub enum Input<'a> {
         batch: BatchId,
         verdict: Verdict,
     },
+    /// The answer to [`Output::Spool`].
+    Spooled { spool: usize, done: Done<'a> },
     /// The checkpoint could not be written.
     SaveFailed,
     /// Send what is left, then finish. [`Drain::WhatIsThere`] may follow [`Drain::UntilEnd`], and both may follow
@@ -107,6 +113,8 @@ pub enum Output {
     Reject { sink: usize, rejected: Rejected },
     /// Write a line of JSON to our standard error.
     Alert(Vec<u8>),
+    /// Do something on the disk for a spool.
+    Spool { spool: usize, act: spool::Act },
     /// Write the checkpoint.
     Save(Vec<u8>),
     /// Tell people.

@@ -7,17 +7,14 @@
 use super::checkpoint::ContainerPosition;
 use super::framer::lines::{Line, Lines};
 use super::outlets::{Context, Outlets, Position, StreamId};
+use super::output_line::{OutputLine, TIMESTAMP_BYTES_MAX};
 use super::report::Report;
-use super::resume::{LineKey, Repeats, Resume};
+use super::resume::{Repeats, Resume};
 use super::retry::Backoff;
 use super::{Output, RECORD_BYTES_MAX, Tick};
-use crate::record::time::{Nanos, parse_rfc3339};
-use crate::record::{Labels, Record};
+use crate::record::Labels;
 use std::time::Duration;
 
-const SECOND: Nanos = 1_000_000_000;
-/// Room for the timestamp in front of a line.
-const TIMESTAMP_BYTES_MAX: usize = 64;
 /// A stream that ended without anything new this soon is not reopened at once.
 const STREAM_AGE_MIN: Duration = Duration::from_secs(1);
 /// At a drain, output that the API does not have is asked for again for this long, at this interval: a short container may have
@@ -115,6 +112,7 @@ pub struct Follow {
     settled: Resume,
     restarts: Option<u32>,
     restarts_settled: u32,
+    restarts_taken: u32,
     /// The instance that was read to its end, and the one of which the next look at the pod confirms that it was this one.
     complete: Option<u32>,
     read_to_end: Option<u32>,
@@ -151,6 +149,7 @@ impl Follow {
             settled: Resume::default(),
             restarts: None,
             restarts_settled: 0,
+            restarts_taken: 0,
             complete: None,
             read_to_end: None,
             backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(5)),
@@ -245,9 +244,9 @@ impl Follow {
     /// Takes a position that every sink has settled.
     pub fn reached(&mut self, position: Position) {
         match position {
-            Position::Line(key) => self.settled.take(key),
-            Position::Instance(restarts) => self.restarts_settled = restarts,
-            Position::File { .. } => {}
+            Position::Line(key, _) => self.settled.take(key),
+            Position::Instance(restarts, _) => self.restarts_settled = restarts,
+            Position::File { .. } | Position::Spool(_) => {}
         }
     }
 
@@ -260,6 +259,19 @@ impl Follow {
             restarts: self.restarts_settled,
             last_second: self.settled.last_second(),
             lines: self.settled.lines(),
+        };
+        vec![(container.clone(), position)]
+    }
+
+    /// The same of what was taken, for a successor that has what is not settled.
+    pub fn positions_taken(&self) -> Vec<(String, ContainerPosition)> {
+        let Some(container) = &self.container else {
+            return self.known.clone();
+        };
+        let position = ContainerPosition {
+            restarts: self.restarts_taken,
+            last_second: self.taken.last_second(),
+            lines: self.taken.lines(),
         };
         vec![(container.clone(), position)]
     }
@@ -336,23 +348,13 @@ impl Follow {
         let Some(line) = line.text(RECORD_BYTES_MAX + TIMESTAMP_BYTES_MAX) else {
             return true;
         };
-        let split = memchr::memchr(b' ', line.bytes).unwrap_or(line.bytes.len());
-        let Some(time) = parse_rfc3339(&line.bytes[..split]) else {
+        let Some(line) = OutputLine::read(line.bytes, line.length) else {
             return false;
         };
-        let key = LineKey::new(time.div_euclid(SECOND), line.bytes);
-        if !self.repeats.holds(key) {
-            self.taken.take(key);
+        if !self.repeats.holds(line.key) {
+            self.taken.take(line.key);
             self.progressed();
-            let whole = line.bytes.get(split + 1..).unwrap_or_default();
-            let length = line.length.saturating_sub(split as u64 + 1);
-            let body = &whole[..whole.len().min(RECORD_BYTES_MAX)];
-            let record = Record {
-                original_bytes: (length > body.len() as u64).then_some(length),
-                ..Record::new(time, body)
-            };
-            outlets.record(now, &self.context, record);
-            outlets.mark(self.id, Position::Line(key));
+            outlets.line(now, self.id, &self.context, &line);
         }
         true
     }
@@ -437,7 +439,8 @@ impl Follow {
 
     fn at_instance(&mut self, restarts: u32, outlets: &mut Outlets) {
         self.restarts = Some(restarts);
-        outlets.mark(self.id, Position::Instance(restarts));
+        self.restarts_taken = restarts;
+        outlets.instance(self.id, &self.context, restarts);
     }
 
     /// Takes over the name of the container, and what the checkpoint knows of it.
@@ -457,6 +460,7 @@ impl Follow {
             self.settled = self.taken.clone();
             self.restarts = Some(position.restarts);
             self.restarts_settled = position.restarts;
+            self.restarts_taken = position.restarts;
         }
     }
 

@@ -16,6 +16,7 @@ use super::tail::Succession;
 use super::{Engine, Tick, labels};
 use crate::config::{Pipeline, Source, SourceKind};
 use crate::pipeline::Run;
+use crate::record::Labels;
 use logship_crd::agent_config::AgentConfig;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +69,7 @@ impl Engine {
         }
         if self.unsaved == Some(true) {
             self.unsaved = None;
-            return Some(Output::Save(self.checkpoint().to_bytes()));
+            return Some(self.save());
         }
         self.finished = true;
         let drained = self.outlets.are_empty();
@@ -89,9 +90,8 @@ impl Engine {
         engine.unsaved = engine.unsaved.map(|_| true);
         engine.sources = Sources::after(&before.sources);
         for (number, source) in pipeline.sources.iter().enumerate() {
-            let context = engine
-                .outlets
-                .context(number, labels(pipeline, source, start.pod));
+            let labels = labels(pipeline, source, start.pod);
+            let context = engine.outlets.context(number, labels.clone());
             let reading = engine.reading(pipeline);
             engine.outlets.count_on_from(number, before.taken(&source.name));
             match (&source.kind, before.take_files(source)) {
@@ -105,7 +105,10 @@ impl Engine {
                     let tail = tail.go_on(now, succession, &mut engine.outlets);
                     engine.sources.add_files(number, &source.name, files, tail);
                 }
-                _ => engine.sources.add(source, reading, context, &before.known),
+                _ => {
+                    before.hand_spool_to(&mut engine, source, number, labels, start);
+                    engine.sources.add(source, reading, context, &before.known);
+                }
             }
         }
         // Nobody reads the files of sources that are gone.
@@ -186,6 +189,31 @@ impl Predecessor {
     fn taken(&self, source: &str) -> Taken {
         let number = self.sources.number_of(source);
         number.map_or_else(Taken::default, |number| self.outlets.taken(number))
+    }
+
+    /// What is not settled of a source's output goes on with it, and its containers are asked for behind that.
+    fn hand_spool_to(
+        &mut self,
+        engine: &mut Engine,
+        source: &Source,
+        number: usize,
+        labels: Labels,
+        start: &Start<'_>,
+    ) {
+        let name = &source.name;
+        if let Some(spool) = self.outlets.take_spool(name) {
+            let taken = self.sources.positions_taken(name);
+            let spool = spool.go_on(number, labels, source.spill_bytes_max());
+            if !spool.is_unused() {
+                self.known.containers.insert(name.clone(), taken);
+                engine.outlets.add_spool(spool);
+            }
+        } else if let Some(found) = start.spools.get(name) {
+            self.known
+                .containers
+                .insert(name.clone(), found.containers.clone());
+            engine.add_spool(source, number, labels, found.clone());
+        }
     }
 
     /// The files that this source goes on with.

@@ -1,10 +1,13 @@
 //! The sinks' queues together: every record goes to each, and a position counts as reached when all have settled it.
 
+mod spooled;
+
 use super::Tick;
 use super::alerts::Alerts;
 use super::batch::Lane;
 use super::framer::FramePosition;
 use super::resume::LineKey;
+use super::spool::Spool;
 use super::summary::{Counts, Summary};
 use crate::pipeline::alert::Alert;
 use crate::pipeline::{Origin, Outcome, Run, Steps};
@@ -25,10 +28,21 @@ pub enum Position {
         /// Which of its records were handed out.
         at: FramePosition,
     },
-    /// Behind this line of a container's output.
-    Line(LineKey),
+    /// Behind this line of a container's output, and where that is in its spool.
+    Line(LineKey, Option<Place>),
     /// At the beginning of the container's instance with this restart count.
-    Instance(u32),
+    Instance(u32, Option<Place>),
+    /// In a spool, behind what was there at the start or is lost.
+    Spool(Place),
+}
+
+/// Behind an entry of a spool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Its number.
+    pub spool: usize,
+    /// The address.
+    pub behind: u64,
 }
 
 /// What the records of a stream have in common.
@@ -75,6 +89,8 @@ pub struct Outlets {
     /// By number of the source.
     taken: Vec<Taken>,
     marks: VecDeque<(u64, StreamId, Position)>,
+    /// Before the queues, of sources that have one.
+    spools: Vec<Spool>,
 }
 
 impl Outlets {
@@ -93,6 +109,7 @@ impl Outlets {
             newest: 0,
             taken: Vec::new(),
             marks: VecDeque::new(),
+            spools: Vec::new(),
         }
     }
 
@@ -312,6 +329,7 @@ impl Outlets {
             for summary in self.summaries.iter_mut().flatten() {
                 summary.settle(sequence);
             }
+            self.settle_spool(position);
             (stream, position)
         })
     }

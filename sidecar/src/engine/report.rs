@@ -66,6 +66,46 @@ pub enum Report {
         /// Restarts since the last read instance.
         restarts: u32,
     },
+    /// What sinks do not take is written to the state volume.
+    #[error("source {0:?}: sinks take nothing, its output is kept on the state volume until they do")]
+    SpillBegun(String),
+    /// All of it was sent.
+    #[error("source {0:?}: everything that was kept on the state volume was sent")]
+    SpillOver(String),
+    /// It goes on with what the last run left.
+    #[error("source {source_name:?}: {bytes} bytes of its output that were not acknowledged are on the state volume and are sent first")]
+    SpillFound {
+        /// Name of the source.
+        source_name: String,
+        /// Of entries.
+        bytes: u64,
+    },
+    /// The bound is reached.
+    #[error(
+        "source {source_name:?}: {bytes_max} bytes of its output are kept on the state volume and that is the bound; no more is read until sinks take it; raise containerOutput.spill.maxBytes if outages are longer"
+    )]
+    SpillFull {
+        /// Name of the source.
+        source_name: String,
+        /// The bound.
+        bytes_max: u64,
+    },
+    /// The state volume takes nothing; it is tried again.
+    #[error("source {source_name:?}: its output cannot be kept on the state volume, trying again; no more is read until it can or sinks take it: {error}")]
+    SpillFails {
+        /// Name of the source.
+        source_name: String,
+        /// The system's words.
+        error: String,
+    },
+    /// What was kept is not as it was written.
+    #[error("source {source_name:?}: {bytes} bytes of its output that were kept on the state volume are damaged or gone and are lost")]
+    SpillDamaged {
+        /// Name of the source.
+        source_name: String,
+        /// Of entries.
+        bytes: u64,
+    },
     /// A sink fails; its records are sent again.
     #[error("sink {sink:?} fails, sending again until it succeeds: {error}")]
     SinkFails {
@@ -96,7 +136,11 @@ impl Report {
     pub fn is_warning(&self) -> bool {
         !matches!(
             self,
-            Self::FileFollowed { .. } | Self::OutputFollowed(_) | Self::SinkRecovered(_)
+            Self::FileFollowed { .. }
+                | Self::OutputFollowed(_)
+                | Self::SinkRecovered(_)
+                | Self::SpillOver(_)
+                | Self::SpillFound { .. }
         )
     }
 }

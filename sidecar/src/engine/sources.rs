@@ -1,7 +1,7 @@
 //! The sources of a pipeline together. They take turns: one that always has something to read does not keep another from it.
 
 use super::Tick;
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, ContainerPosition};
 use super::contract::{Output, OutputStream};
 use super::follow::Follow;
 use super::framer::FramerSettings;
@@ -11,6 +11,7 @@ use super::tail::{Entry, Tail, TailSettings};
 use crate::config::{Files, Source, SourceKind};
 use logship_crd::agent_config::Framing;
 use regex::bytes::Regex;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -94,7 +95,7 @@ impl Sources {
                 let tail = Tail::new(self.files.len(), reading.of_files(files, context), known);
                 self.add_files(number, &source.name, files, tail);
             }
-            SourceKind::ContainerOutput { containers } => {
+            SourceKind::ContainerOutput { containers, .. } => {
                 self.add_output(&source.name, containers, &context, known);
             }
         }
@@ -176,6 +177,19 @@ impl Sources {
             Ok(entries) => tail.listed(now, entries, &mut self.next_id),
             Err(error) => tail.listing_failed(now, &error).into_iter().collect(),
         }
+    }
+
+    /// The number of the source that this container's output is of.
+    pub fn source_of(&self, id: StreamId) -> Option<usize> {
+        let mut streams = self.streams.iter();
+        let source = streams.find(|source| source.follow.id() == id)?;
+        Some(source.number)
+    }
+
+    /// Where the containers of a source go on, if what was taken of them is kept.
+    pub fn positions_taken(&self, name: &str) -> BTreeMap<String, ContainerPosition> {
+        let streams = self.streams.iter().filter(|source| source.name == name);
+        streams.flat_map(|source| source.follow.positions_taken()).collect()
     }
 
     /// The container output with this number.

@@ -3,6 +3,7 @@
 use super::Engine;
 use super::batch::LaneCounts;
 use super::outlets::Taken;
+use super::spool::{Counts, Spool};
 use super::tail::TailCounts;
 use crate::pipeline::StepCounts;
 use crate::pipeline::count::Metric;
@@ -28,6 +29,8 @@ pub struct PipelineStatus {
     pub files: Vec<FilesStatus>,
     /// Its container output sources.
     pub containers: Vec<ContainerStatus>,
+    /// What these keep on the state volume, where they may.
+    pub spills: Vec<SpillStatus>,
     /// What its steps did, in the order of the document.
     pub steps: Vec<StepCounts>,
     /// What its `count` steps counted.
@@ -84,6 +87,28 @@ pub struct ContainerStatus {
     pub truncated: u64,
     /// Settled last second by container.
     pub positions: Vec<(String, Option<i64>)>,
+}
+
+/// What a source keeps on the state volume because sinks do not take it.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SpillStatus {
+    /// Name of the source.
+    pub source: String,
+    /// Bytes of its files.
+    pub bytes: u64,
+    /// Their bound.
+    pub bytes_max: u64,
+    /// The bound is reached: nothing more is read.
+    pub is_full: bool,
+    /// How often it was.
+    pub full: u64,
+    /// Bytes that were written.
+    pub spilled_bytes: u64,
+    /// Writes that failed; they are repeated.
+    pub failures: u64,
+    /// Bytes that were damaged or gone.
+    pub lost_bytes: u64,
 }
 
 /// A sink.
@@ -165,6 +190,7 @@ impl Engine {
                     .collect(),
             }
         });
+        let spills = self.outlets.spools().iter().map(spill);
         let sinks = self
             .outlets
             .lanes
@@ -200,9 +226,30 @@ impl Engine {
             suppressed_alerts: self.outlets.alerts.suppressed(),
             files: files.collect(),
             containers: containers.collect(),
+            spills: spills.collect(),
             steps: self.outlets.steps().counts().collect(),
             counts: self.outlets.steps().metrics().collect(),
             sinks: sinks.collect(),
         }
+    }
+}
+
+fn spill(spool: &Spool) -> SpillStatus {
+    let (bytes, bytes_max) = spool.bytes();
+    let Counts {
+        spilled_bytes,
+        full,
+        failures,
+        lost_bytes,
+    } = spool.counts();
+    SpillStatus {
+        source: spool.name.clone(),
+        bytes,
+        bytes_max,
+        is_full: spool.is_full(),
+        full,
+        spilled_bytes,
+        failures,
+        lost_bytes,
     }
 }

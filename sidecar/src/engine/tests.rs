@@ -30,6 +30,7 @@ fn engine(persistent: bool) -> Engine {
     let start = Start {
         pod: &Pod::default(),
         checkpoint: None,
+        spools: std::collections::BTreeMap::new(),
         persistent,
         once: false,
         seed: 1,

@@ -128,6 +128,11 @@ impl StateDirectory {
         self.path.join(format!("{pipeline}.checkpoint.json"))
     }
 
+    /// What sinks do not take of a source's output.
+    pub fn spool(&self, pipeline: &str, source: &str) -> PathBuf {
+        self.path.join(format!("{pipeline}.{source}.spool"))
+    }
+
     /// The records that a sink refused.
     pub fn rejected(&self, pipeline: &str, sink: &str) -> PathBuf {
         dead_letters(&self.path, pipeline, sink)

@@ -1,7 +1,7 @@
 //! What was counted by pipelines, sources, sinks and steps that are no more, so that no counter of `/metrics` goes down when the
 //! configuration changes. Pure. Bounded: kinds of steps are few, and of the metrics of `count` steps so many values are kept.
 
-use crate::engine::status::{FilesStatus, PipelineStatus, SinkStatus};
+use crate::engine::status::{FilesStatus, PipelineStatus, SinkStatus, SpillStatus};
 use crate::pipeline::StepCounts;
 use crate::pipeline::count::Metric;
 
@@ -57,6 +57,7 @@ impl PipelineStatus {
             suppressed_alerts: 0,
             files: vec![FilesStatus::default()],
             containers: Vec::new(),
+            spills: vec![SpillStatus::default()],
             steps: Vec::new(),
             counts: Vec::new(),
             sinks: vec![SinkStatus::default()],
@@ -129,6 +130,27 @@ impl PipelineStatus {
                 (&mut sinks.dropped, dropped),
                 (&mut sinks.lost, lost),
                 (&mut sinks.given_up, given_up),
+            ] {
+                *total = with(*total, *value);
+            }
+        }
+        let spills = &mut self.spills[0];
+        for SpillStatus {
+            source: _,
+            bytes: _,
+            bytes_max: _,
+            is_full: _,
+            full,
+            spilled_bytes,
+            failures,
+            lost_bytes,
+        } in &other.spills
+        {
+            for (total, value) in [
+                (&mut spills.full, full),
+                (&mut spills.spilled_bytes, spilled_bytes),
+                (&mut spills.failures, failures),
+                (&mut spills.lost_bytes, lost_bytes),
             ] {
                 *total = with(*total, *value);
             }

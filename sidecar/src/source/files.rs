@@ -192,6 +192,7 @@ mod tests {
         let start = Start {
             pod: &Pod::default(),
             checkpoint: None,
+            spools: std::collections::BTreeMap::new(),
             persistent: false,
             once: false,
             seed: 1,

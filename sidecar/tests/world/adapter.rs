@@ -171,6 +171,7 @@ impl Subject {
         let start = Start {
             pod: &Pod::default(),
             checkpoint: parsed.and_then(Result::ok),
+            spools: std::collections::BTreeMap::new(),
             persistent: true,
             once: false,
             seed,

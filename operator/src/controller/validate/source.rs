@@ -18,12 +18,20 @@ fn source(field: &str, source: &v1::Source, report: &mut Report) -> Option<agent
         (Some(files), None) => {
             agent::SourceKind::Files(self::files(&format!("{field}.files"), files, report)?)
         }
-        (None, Some(v1::ContainerOutputSource { containers })) => {
+        (None, Some(v1::ContainerOutputSource { containers, spill })) => {
             for (i, container) in containers.iter().enumerate() {
                 report.container(&format!("{field}.containerOutput.containers[{i}]"), container);
             }
+            let spill = match spill {
+                Some(v1::Spill { max_bytes }) => agent::Spill {
+                    max_bytes: report.size(&format!("{field}.containerOutput.spill.maxBytes"), max_bytes)?,
+                },
+                // What there is room for: see `storage`.
+                None => agent::Spill::default(),
+            };
             agent::SourceKind::ContainerOutput(agent::ContainerOutputSource {
                 containers: containers.clone(),
+                spill,
             })
         }
         _ => {

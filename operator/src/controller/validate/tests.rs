@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 mod pipeline;
 mod sink;
+mod storage;
 
 fn spec(change: impl FnOnce(&mut Value)) -> LogShippingSpec {
     let mut spec = json!({
@@ -51,7 +52,7 @@ fn a_valid_spec_becomes_the_sidecars_document() {
             "sources": [
                 {"name": "access", "files": {"directory": "/var/log/nginx", "pattern": ".+\\.log", "scanIntervalMs": 10_000,
                     "startAt": "End", "framing": "lines"}},
-                {"name": "out", "containerOutput": {"containers": ["web"]}},
+                {"name": "out", "containerOutput": {"containers": ["web"], "spill": {"maxBytes": 16 << 20}}},
             ],
             "pipeline": [],
             "sinks": [

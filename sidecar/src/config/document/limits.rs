@@ -10,6 +10,9 @@ const IN_FLIGHT_BYTES: RangeInclusive<u64> = 1..=256 << 20;
 const OPEN_FILES: RangeInclusive<u64> = 1..=100_000;
 const DEAD_LETTER_BYTES: RangeInclusive<u64> = 0..=1 << 30;
 
+/// Or none: less is not worth its files.
+const SPILL_BYTES: RangeInclusive<u64> = 1 << 20..=1 << 30;
+
 /// Limits within their bounds.
 pub(super) struct Limits {
     pub(super) record_bytes: usize,
@@ -60,9 +63,45 @@ pub(super) fn checked(limits: agent_config::Limits, mistakes: &mut Vec<Mistake>)
     }
 }
 
+/// Bytes that a source may keep on the state volume.
+pub(super) fn spill(place: &str, spill: agent_config::Spill, mistakes: &mut Vec<Mistake>) -> u64 {
+    let agent_config::Spill { max_bytes } = spill;
+    if max_bytes > 0 && !SPILL_BYTES.contains(&max_bytes) {
+        let place = format!("{place}.containerOutput.spill.maxBytes");
+        let remedy = "write 0 or 1048576 to 1073741824";
+        mistakes.push(invalid(place, &max_bytes, "out of bounds", remedy));
+    }
+    max_bytes.min(*SPILL_BYTES.end())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spill_is_nothing_or_within_its_bounds() {
+        let check = |max_bytes, expected: Option<&str>| {
+            let mut mistakes = Vec::new();
+            spill("sources[out]", agent_config::Spill { max_bytes }, &mut mistakes);
+            let found = mistakes.first().map(ToString::to_string);
+            assert_eq!(found.as_deref(), expected);
+        };
+        check(agent_config::Spill::default().max_bytes, None);
+        check(0, None);
+        check(1 << 20, None);
+        check(
+            1000,
+            Some(
+                "sources[out].containerOutput.spill.maxBytes is \"1000\": out of bounds; write 0 or 1048576 to 1073741824",
+            ),
+        );
+        check(
+            2 << 30,
+            Some(
+                "sources[out].containerOutput.spill.maxBytes is \"2147483648\": out of bounds; write 0 or 1048576 to 1073741824",
+            ),
+        );
+    }
 
     #[test]
     fn limits_that_a_process_cannot_have_are_mistakes() {

@@ -293,7 +293,9 @@ impl World {
             Output::Send { id, batch, .. } => self.pending.push_back((id, batch)),
             Output::Finished { drained } => self.finished = Some(drained),
             Output::HandedOver { drained } => self.handed_over = Some(drained),
-            Output::Ask { .. } | Output::Reject { .. } | Output::Alert(_) => panic!("{output:?}"),
+            Output::Ask { .. } | Output::Spool { .. } | Output::Reject { .. } | Output::Alert(_) => {
+                panic!("{output:?}")
+            }
             Output::Save(_) | Output::Report(_) => {}
         }
     }
@@ -317,6 +319,7 @@ fn start(pod: &Pod) -> Start<'_> {
     Start {
         pod,
         checkpoint: None,
+        spools: std::collections::BTreeMap::new(),
         persistent: false,
         once: false,
         seed: 1,
