@@ -34,7 +34,7 @@ use self::hand_over::HandOver;
 use self::outlets::{Outlets, StreamId};
 use self::report::Report;
 use self::sources::{FileSource, Reading, Sources};
-use self::spool::{Found, Spool};
+use self::spool::Spool;
 use self::summary::Summary;
 use crate::config::{Pipeline, Pod, Source};
 use crate::pipeline::Run;
@@ -114,7 +114,8 @@ impl Engine {
             let context = engine.outlets.context(number, labels.clone());
             if let Some(found) = spools.remove(&source.name) {
                 known.containers.insert(source.name.clone(), found.containers.clone());
-                engine.add_spool(source, number, labels, found);
+                let bytes_max = source.spill_bytes_max();
+                engine.add_spool(Spool::new(&source.name, number, labels, bytes_max, found));
             }
             engine
                 .sources
@@ -165,9 +166,8 @@ impl Engine {
         }
     }
 
-    /// A spool that goes on with what was found; none, if nothing was and nothing may be written.
-    fn add_spool(&mut self, source: &Source, number: usize, labels: Labels, found: Found) {
-        let spool = Spool::new(&source.name, number, labels, source.spill_bytes_max(), found);
+    /// A spool, if there is something in it, or may be.
+    fn add_spool(&mut self, spool: Spool) {
         if !spool.is_unused() {
             self.outlets.add_spool(spool);
         }
@@ -359,10 +359,10 @@ impl Engine {
         }
         self.drain = Some(how);
         self.hand_over = None;
-        self.outlets.hurry_spools();
         let until = *self.drain_until.get_or_insert(now + self.drain_time);
         if !self.once {
             self.outlets.lanes.iter_mut().for_each(|lane| lane.hurry(until));
+            self.outlets.hurry_spools();
         }
         let streams = self.sources.streams.iter_mut();
         streams.for_each(|source| source.follow.drain(now, how));

@@ -57,7 +57,7 @@ impl Wiring {
     ) -> mpsc::Sender<roster::Question> {
         let (port, status) = mpsc::channel(1);
         let checkpoint = self.state.as_ref().and_then(|state| checkpoint(state, pipeline));
-        let spools = self.spools(pipeline, checkpoint.as_ref(), &[]);
+        let spools = self.spools(pipeline, checkpoint.as_ref());
         let beginning = Beginning {
             engine: Engine::new(pipeline, self.starting(checkpoint, spools)),
             files: OpenFiles::new(files_of(pipeline)),
@@ -87,7 +87,7 @@ impl Wiring {
             is_handed_over: _,
         } = remains;
         files.follow(files_of(pipeline));
-        let spools = self.spools(pipeline, Some(&engine.known()), &engine.spools());
+        let spools = self.spools(pipeline, Some(&engine.known()));
         let engine = Engine::after(engine, self.clock.now(), pipeline, &self.starting(None, spools));
         let mut counted = engine.status();
         for sink in &mut counted.sinks {
@@ -115,14 +115,8 @@ impl Wiring {
         }
     }
 
-    /// What there is of spools, without those of these sources, which live. One that cannot be looked at is none: its output waits
-    /// for the sinks.
-    fn spools(
-        &self,
-        pipeline: &Pipeline,
-        checkpoint: Option<&Checkpoint>,
-        live: &[String],
-    ) -> BTreeMap<String, Found> {
+    /// What there is of spools. One that cannot be looked at is none: its output waits for the sinks.
+    fn spools(&self, pipeline: &Pipeline, checkpoint: Option<&Checkpoint>) -> BTreeMap<String, Found> {
         let is_output = |source: &&Source| matches!(source.kind, SourceKind::ContainerOutput { .. });
         let outputs = pipeline.sources.iter().filter(is_output);
         let Some(state) = &self.state else {
@@ -152,8 +146,7 @@ impl Wiring {
                 }
             }
         };
-        let not_live = outputs.filter(|source| !live.contains(&source.name));
-        not_live.filter_map(spool).collect()
+        outputs.filter_map(spool).collect()
     }
 
     fn spawn(

@@ -112,7 +112,6 @@ pub struct Follow {
     settled: Resume,
     restarts: Option<u32>,
     restarts_settled: u32,
-    restarts_taken: u32,
     /// The instance that was read to its end, and the one of which the next look at the pod confirms that it was this one.
     complete: Option<u32>,
     read_to_end: Option<u32>,
@@ -149,7 +148,6 @@ impl Follow {
             settled: Resume::default(),
             restarts: None,
             restarts_settled: 0,
-            restarts_taken: 0,
             complete: None,
             read_to_end: None,
             backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(5)),
@@ -259,19 +257,6 @@ impl Follow {
             restarts: self.restarts_settled,
             last_second: self.settled.last_second(),
             lines: self.settled.lines(),
-        };
-        vec![(container.clone(), position)]
-    }
-
-    /// The same of what was taken, for a successor that has what is not settled.
-    pub fn positions_taken(&self) -> Vec<(String, ContainerPosition)> {
-        let Some(container) = &self.container else {
-            return self.known.clone();
-        };
-        let position = ContainerPosition {
-            restarts: self.restarts_taken,
-            last_second: self.taken.last_second(),
-            lines: self.taken.lines(),
         };
         vec![(container.clone(), position)]
     }
@@ -439,7 +424,6 @@ impl Follow {
 
     fn at_instance(&mut self, restarts: u32, outlets: &mut Outlets) {
         self.restarts = Some(restarts);
-        self.restarts_taken = restarts;
         outlets.instance(self.id, &self.context, restarts);
     }
 
@@ -460,7 +444,6 @@ impl Follow {
             self.settled = self.taken.clone();
             self.restarts = Some(position.restarts);
             self.restarts_settled = position.restarts;
-            self.restarts_taken = position.restarts;
         }
     }
 

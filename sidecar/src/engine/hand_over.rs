@@ -4,13 +4,14 @@
 //! everything that they know: open files, also those without a name, records that are not complete, the order of siblings. So nothing
 //! is lost and nothing is sent twice as long as the sinks answer. A sink that fails does not hold a change for longer than
 //! [`PATIENCE`], because it may be the reason for it: then reading goes on behind the last record that every sink has settled, so the
-//! new sinks get the rest again and nothing is lost.
+//! new sinks get the rest again and nothing is lost. What a spool holds in memory is written down, and found as at a start.
 
 use super::batch::Lane;
 use super::checkpoint::Checkpoint;
 use super::contract::{Output, Start};
 use super::outlets::{Outlets, Taken};
 use super::sources::{FileSource, Sources};
+use super::spool::Spool;
 use super::summary::Summary;
 use super::tail::Succession;
 use super::{Engine, Tick, labels};
@@ -66,6 +67,9 @@ impl Engine {
             || (patient_until.is_none() && self.outlets.lanes.iter().all(is_hopeless));
         if !is_over {
             return None;
+        }
+        if let Some(act) = self.outlets.close_spools(now) {
+            return Some(act);
         }
         if self.unsaved == Some(true) {
             self.unsaved = None;
@@ -191,7 +195,7 @@ impl Predecessor {
         number.map_or_else(Taken::default, |number| self.outlets.taken(number))
     }
 
-    /// What is not settled of a source's output goes on with it, and its containers are asked for behind that.
+    /// What is not settled of a source's output is on the disk, where it was found; its containers are asked for behind that.
     fn hand_spool_to(
         &mut self,
         engine: &mut Engine,
@@ -200,20 +204,16 @@ impl Predecessor {
         labels: Labels,
         start: &Start<'_>,
     ) {
-        let name = &source.name;
-        if let Some(spool) = self.outlets.take_spool(name) {
-            let taken = self.sources.positions_taken(name);
-            let spool = spool.go_on(number, labels, source.spill_bytes_max());
-            if !spool.is_unused() {
-                self.known.containers.insert(name.clone(), taken);
-                engine.outlets.add_spool(spool);
-            }
-        } else if let Some(found) = start.spools.get(name) {
-            self.known
-                .containers
-                .insert(name.clone(), found.containers.clone());
-            engine.add_spool(source, number, labels, found.clone());
-        }
+        let Some(found) = start.spools.get(&source.name) else { return };
+        self.known
+            .containers
+            .insert(source.name.clone(), found.containers.clone());
+        let spool = Spool::new(&source.name, number, labels, source.spill_bytes_max(), found.clone());
+        let spool = match self.outlets.take_spool(&source.name) {
+            Some(before) => spool.count_on(&before),
+            None => spool,
+        };
+        engine.add_spool(spool);
     }
 
     /// The files that this source goes on with.

@@ -1,7 +1,7 @@
 //! The sources of a pipeline together. They take turns: one that always has something to read does not keep another from it.
 
 use super::Tick;
-use super::checkpoint::{Checkpoint, ContainerPosition};
+use super::checkpoint::Checkpoint;
 use super::contract::{Output, OutputStream};
 use super::follow::Follow;
 use super::framer::FramerSettings;
@@ -11,7 +11,6 @@ use super::tail::{Entry, Tail, TailSettings};
 use crate::config::{Files, Source, SourceKind};
 use logship_crd::agent_config::Framing;
 use regex::bytes::Regex;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -184,12 +183,6 @@ impl Sources {
         let mut streams = self.streams.iter();
         let source = streams.find(|source| source.follow.id() == id)?;
         Some(source.number)
-    }
-
-    /// Where the containers of a source go on, if what was taken of them is kept.
-    pub fn positions_taken(&self, name: &str) -> BTreeMap<String, ContainerPosition> {
-        let streams = self.streams.iter().filter(|source| source.name == name);
-        streams.flat_map(|source| source.follow.positions_taken()).collect()
     }
 
     /// The container output with this number.

@@ -201,19 +201,14 @@ impl Spool {
         }
     }
 
-    /// Goes on in another pipeline, which is fed again what is not settled. What is in it counts as found.
+    /// Goes on counting, and has said what `before` has said: that was of the same process, and left what was found.
     #[must_use]
-    pub fn go_on(mut self, source: usize, labels: Labels, bytes_max: u64) -> Self {
-        self.source = source;
-        self.labels = labels;
-        self.readers.clear();
-        self.disk.bound(bytes_max);
-        self.fed = self.settled;
-        self.included = self.window.end();
-        self.stalled_since = None;
-        self.is_spilling &= bytes_max > 0;
-        self.is_full = false;
-        self.is_hurried = false;
+    pub fn count_on(mut self, before: &Self) -> Self {
+        self.counts = before.counts;
+        self.said_full = before.said_full;
+        self.said_failure = before.said_failure;
+        self.said_spilling |= before.said_spilling;
+        self.reports = before.reports.clone();
         self
     }
 

@@ -35,8 +35,9 @@ pub struct World {
     /// Lines that the engine was handed.
     handed: usize,
     saved: Option<Vec<u8>>,
-    /// Lines that were delivered when that was.
-    safe: usize,
+    /// Lines that were delivered, as far as the engine knows, and when that was saved.
+    known: BTreeSet<usize>,
+    safe: BTreeSet<usize>,
     pub delivered: Vec<usize>,
     pub reports: Vec<String>,
     pub finished: Option<bool>,
@@ -62,7 +63,8 @@ impl World {
             asked: None,
             handed: 0,
             saved: None,
-            safe: 0,
+            known: BTreeSet::new(),
+            safe: BTreeSet::new(),
             delivered: Vec::new(),
             reports: Vec::new(),
             finished: None,
@@ -112,9 +114,8 @@ impl World {
 
     /// The process is killed, and started again.
     pub fn crash(&mut self) {
-        let safe = self.delivered.iter().collect::<BTreeSet<_>>().len().min(self.safe);
+        self.known = self.safe.clone();
         self.restart();
-        self.safe = safe;
     }
 
     /// It is told to stop, and started again.
@@ -136,16 +137,12 @@ impl World {
         self.sending.clear();
         self.asked = None;
         self.config = config(bytes_max);
-        let nothing = Start {
-            pod: &self.config.pod,
-            checkpoint: None,
-            spools: BTreeMap::new(),
-            persistent: true,
-            once: false,
-            seed: 2,
-        };
-        let before = std::mem::replace(&mut self.engine, start(&self.config, None, &mut Disk::default()));
-        self.engine = Engine::after(before, self.now, &self.config.pipelines[0], &nothing);
+        let known = self.engine.known();
+        let changed = start_of(&self.config, Some(known), &mut self.disk);
+        let empty = start_of(&self.config, None, &mut Disk::default());
+        let idle = Engine::new(&self.config.pipelines[0], empty);
+        let before = std::mem::replace(&mut self.engine, idle);
+        self.engine = Engine::after(before, self.now, &self.config.pipelines[0], &changed);
     }
 
     /// What is told of the spool.
@@ -203,7 +200,7 @@ impl World {
             && let Some((id, lines)) = self.sending.pop_front()
         {
             for line in lines {
-                assert!(line >= self.safe, "line {line} was delivered, and a checkpoint said so");
+                assert!(self.known.insert(line), "line {line} is known to be delivered");
                 self.delivered.push(line);
             }
             self.settled(id, Verdict::Delivered);
@@ -265,7 +262,7 @@ impl World {
             }
             Output::Save(document) => {
                 self.saved = Some(document);
-                self.safe = self.delivered.iter().collect::<BTreeSet<_>>().len();
+                self.safe.clone_from(&self.known);
             }
             Output::Report(report) => self.reports.push(report.to_string()),
             Output::Finished { drained } => self.finished = Some(drained),
@@ -327,6 +324,10 @@ fn config(bytes_max: usize) -> Config {
 }
 
 fn start(config: &Config, checkpoint: Option<Checkpoint>, disk: &mut Disk) -> Engine {
+    Engine::new(&config.pipelines[0], start_of(config, checkpoint, disk))
+}
+
+fn start_of<'a>(config: &'a Config, checkpoint: Option<Checkpoint>, disk: &mut Disk) -> Start<'a> {
     let known = checkpoint.as_ref();
     let position = known.and_then(|known| known.spools.get("output"));
     let containers = known.and_then(|known| known.containers.get("output"));
@@ -335,13 +336,12 @@ fn start(config: &Config, checkpoint: Option<Checkpoint>, disk: &mut Disk) -> En
         containers.cloned().unwrap_or_default(),
     );
     disk.files.retain(|first, bytes| scan.look(*first, bytes) == Fate::Keep);
-    let start = Start {
+    Start {
         pod: &config.pod,
         checkpoint,
         spools: BTreeMap::from([("output".to_owned(), scan.finish())]),
         persistent: true,
         once: false,
         seed: 1,
-    };
-    Engine::new(&config.pipelines[0], start)
+    }
 }

@@ -80,11 +80,6 @@ impl Disk {
         }
     }
 
-    /// Another bound from now on.
-    pub fn bound(&mut self, bytes_max: u64) {
-        self.bytes_max = bytes_max;
-    }
-
     /// Bytes of all files together at most.
     pub fn bytes_max(&self) -> u64 {
         self.bytes_max
