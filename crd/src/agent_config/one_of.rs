@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        let text = r#"{"name":"a","containerOutput":{"containers":["b"]}}"#;
+        let text = r#"{"name":"a","containerOutput":{"containers":["b"],"spill":{"maxBytes":0}}}"#;
         let source: Source = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&source).unwrap(), text);
         let text = r#"{"sources":["a"],"rateLimit":{"perSecond":1}}"#;

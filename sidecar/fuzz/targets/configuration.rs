@@ -28,7 +28,11 @@ pub fn target(bytes: &[u8]) {
         assert!(again.is_ok(), "what is written again is not right: {again:?}");
     }
     let identity = Identity { device: 1, inode: 2 };
-    life::live(&config, None, &BTreeMap::from([("a.log".to_owned(), identity)]));
+    let world = life::World {
+        files: BTreeMap::from([("a.log".to_owned(), identity)]),
+        ..life::World::default()
+    };
+    life::live(&config, None, world);
 }
 
 fn has_a_place(mistake: &Mistake, text: &str) {
