@@ -360,10 +360,9 @@ async fn stream(
             (step, state.cut, state.chunk_bytes)
         };
         if number != begun {
-            let rest: &[u8] = match step {
-                Step::Bytes(ref bytes) if matches!(cut, Cut::Within | Cut::ResetWithin) => {
-                    &bytes[..bytes.len() / 2]
-                }
+            let rest: &[u8] = match (&step, cut) {
+                (Step::Bytes(bytes), Cut::End) => bytes,
+                (Step::Bytes(bytes), Cut::Within | Cut::ResetWithin) => &bytes[..bytes.len() / 2],
                 _ => b"",
             };
             chunks(connection, rest, chunk_bytes).await?;
