@@ -80,7 +80,7 @@ pub(super) fn translate(expression: &str, container: &Value, fields: &mut Fields
             }
             Piece::Field(path) => {
                 has_field = true;
-                escaped += &format!("$({})", fields.variable(path));
+                escaped += &["$(", &fields.variable(path), ")"].concat();
             }
         }
     }
