@@ -176,9 +176,9 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(expression: &str, expected: Result<Folder, Error>) {
+    fn check(expression: &str, expected: &Result<Folder, Error>) {
         assert_eq!(
-            translate(expression, &container(), &mut Fields::default()),
+            &translate(expression, &container(), &mut Fields::default()),
             expected,
             "{expression}"
         );
@@ -187,20 +187,20 @@ mod tests {
     #[test]
     fn literal_values_become_a_plain_folder() {
         let plain = |text: &str| Ok(Folder::Plain(text.to_owned()));
-        check("logs", plain("logs"));
-        check("$(SHOP)/logs/$(TWICE)", plain("shop/logs/second"));
-        check("$(EMPTY)x$(EMPTY)", plain("x"));
-        check("$(EMPTY)", Ok(Folder::None));
+        check("logs", &plain("logs"));
+        check("$(SHOP)/logs/$(TWICE)", &plain("shop/logs/second"));
+        check("$(EMPTY)x$(EMPTY)", &plain("x"));
+        check("$(EMPTY)", &Ok(Folder::None));
     }
 
     #[test]
     fn fields_of_the_pod_become_variables_of_the_sidecar() {
         let expression = |text: &str| Ok(Folder::Expression(text.to_owned()));
-        check("$(POD_NAME)", expression("$(POD_UID)"));
-        check("$(LATE)/x", expression("shop-$(LOGSHIP_FIELD_0)/x"));
+        check("$(POD_NAME)", &expression("$(POD_UID)"));
+        check("$(LATE)/x", &expression("shop-$(LOGSHIP_FIELD_0)/x"));
         check(
             "$(IP)/$(ZONE)/$(IP)",
-            expression("$(LOGSHIP_FIELD_0)/$(LOGSHIP_FIELD_1)/$(LOGSHIP_FIELD_0)"),
+            &expression("$(LOGSHIP_FIELD_0)/$(LOGSHIP_FIELD_1)/$(LOGSHIP_FIELD_0)"),
         );
         let mut fields = Fields::default();
         for expression in ["$(ZONE)", "$(IP)"] {
@@ -217,11 +217,11 @@ mod tests {
     #[test]
     fn dollars_that_are_no_references_stay() {
         let plain = |text: &str| Ok(Folder::Plain(text.to_owned()));
-        check("a$b/$$/$(x/$", plain("a$b/$/$(x/$"));
-        check("$(PRICE)", plain("$(SHOP)"));
+        check("a$b/$$/$(x/$", &plain("a$b/$/$(x/$"));
+        check("$(PRICE)", &plain("$(SHOP)"));
         check(
             "$(PRICE)$(IP)",
-            Ok(Folder::Expression("$$(SHOP)$(LOGSHIP_FIELD_0)".to_owned())),
+            &Ok(Folder::Expression("$$(SHOP)$(LOGSHIP_FIELD_0)".to_owned())),
         );
     }
 
@@ -233,15 +233,15 @@ mod tests {
             ("$(EARLY)", "LATE"),
             ("$()", ""),
         ] {
-            check(expression, Err(Error::Unknown(name.to_owned())));
+            check(expression, &Err(Error::Unknown(name.to_owned())));
         }
     }
 
     #[test]
     fn ways_out_of_the_volume_are_refused_as_the_kubelet_does() {
         for expression in ["$(UP)/x", "x/$(UP)", "$(EMPTY)/etc"] {
-            check(expression, Err(Error::Outside));
+            check(expression, &Err(Error::Outside));
         }
-        check("$(UP).x", Ok(Folder::Plain("...x".to_owned())));
+        check("$(UP).x", &Ok(Folder::Plain("...x".to_owned())));
     }
 }
