@@ -115,6 +115,10 @@ pub const ENV_POD_NAMESPACE: &str = "POD_NAMESPACE";
 pub const ENV_POD_UID: &str = "POD_UID";
 /// Environment of the sidecar: node of its pod.
 pub const ENV_NODE_NAME: &str = "NODE_NAME";
+/// Environment of the sidecar: a field of its pod that the path of a log directory needs (`subPathExpr`), by its number.
+pub fn field_variable(number: usize) -> String {
+    format!("LOGSHIP_FIELD_{number}")
+}
 /// Environment of the sidecar: a JSON object, `"<resource>/<source>"` → the directory as the sidecar sees it. A pod's
 /// volumes decide these paths, so they cannot be in the resource's ConfigMap; an absent entry means [`logs_path`].
 pub const ENV_DIRECTORIES: &str = "LOGSHIP_DIRECTORIES";

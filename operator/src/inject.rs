@@ -7,6 +7,7 @@
 mod annotations;
 mod container;
 mod eligibility;
+mod expression;
 mod logs;
 mod patch;
 mod plan;

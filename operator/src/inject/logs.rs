@@ -5,6 +5,7 @@
 //! A directory below one that got an emptyDir gets its own, because a new volume is empty and the application expects it there.
 
 use super::annotations::Overrides;
+use super::expression::{self, Fields, Folder};
 use super::patch::Draft;
 use super::plan::{FilesPlan, Plan, digest};
 use super::pod::{Pod, mounts, text};
@@ -37,6 +38,8 @@ pub(super) struct Logs {
     pub(super) mounts: Vec<Value>,
     /// `<resource>/<source>` → directory in the sidecar.
     pub(super) directories: BTreeMap<String, String>,
+    /// Fields of the pod that the paths of the mounts need.
+    pub(super) fields: Fields,
     /// Names of the volumes that were made.
     pub(super) made: Vec<String>,
     /// The container of the first source, whose files the sidecar has to be able to read.
@@ -179,10 +182,6 @@ impl Place<'_> {
             );
             return Err(self.skip(SkipReason::UnsupportedMount, &problem));
         }
-        if mount.get("subPathExpr").is_some() {
-            let problem = format!("{here} by subPathExpr, which only that container can expand: use subPath");
-            return Err(self.skip(SkipReason::UnsupportedMount, &problem));
-        }
         Ok(())
     }
 
@@ -265,9 +264,30 @@ impl Place<'_> {
         if let Some(folder) = mount.get("subPath") {
             read_only["subPath"] = folder.clone();
         }
+        match self.expanded(pod, mount, &mut logs.fields)? {
+            Folder::None => {}
+            Folder::Plain(folder) => read_only["subPath"] = json!(folder),
+            Folder::Expression(expression) => read_only["subPathExpr"] = json!(expression),
+        }
         logs.mounts.push(read_only);
         logs.directories.insert(format!("{shipping}/{source}"), place);
         Ok(())
+    }
+
+    /// The folder that the mount names by an expression, for the sidecar.
+    fn expanded(&self, pod: Pod<'_>, mount: &Value, fields: &mut Fields) -> Result<Folder, Skip> {
+        let expression = text(mount, "subPathExpr").unwrap_or_default();
+        let Some((_, container)) = pod.container(&self.container) else {
+            return Ok(Folder::None);
+        };
+        expression::translate(expression, container, fields).map_err(|error| {
+            let volume = text(mount, "name").unwrap_or_default();
+            let problem = format!(
+                "{} of container {} lies on volume {volume} by the subPathExpr {expression}: {error}",
+                self.files.directory, self.container
+            );
+            self.skip(SkipReason::UnsupportedMount, &problem)
+        })
     }
 
     /// A name for a new volume: readable where that is possible, with a hash where it is too long or taken.
