@@ -113,7 +113,9 @@ impl Engine {
             let labels = labels(pipeline, source, pod);
             let context = engine.outlets.context(number, labels.clone());
             if let Some(found) = spools.remove(&source.name) {
-                known.containers.insert(source.name.clone(), found.containers.clone());
+                known
+                    .containers
+                    .insert(source.name.clone(), found.containers.clone());
                 let bytes_max = source.spill_bytes_max();
                 engine.add_spool(Spool::new(&source.name, number, labels, bytes_max, found));
             }
@@ -258,11 +260,10 @@ impl Engine {
             } => {
                 let random = self.random.f64();
                 let outlets = &mut self.outlets;
-                let report = self
-                    .sources
-                    .stream(stream)
-                    .and_then(|follow| follow.answer(now, question, answer, random, outlets));
-                self.report(report);
+                let follow = self.sources.stream(stream);
+                let reports = follow.map(|follow| follow.answer(now, question, answer, random, outlets));
+                self.todo
+                    .extend(reports.into_iter().flatten().map(Output::Report));
             }
             Input::Settled { sink, batch, verdict } => self.settled(now, sink, batch, verdict),
             Input::Spooled { spool, done } => self.outlets.spooled(now, spool, done),
@@ -431,8 +432,7 @@ impl Engine {
     /// The end of a drain: everything is settled, or time is up. What is settled is saved first.
     fn finish(&mut self, now: Tick) -> Option<Output> {
         let until = self.drain_until?;
-        let drained =
-            self.sources.are_drained() && self.outlets.spools_are_fed() && self.outlets.are_empty();
+        let drained = self.sources.are_drained() && self.outlets.spools_are_fed() && self.outlets.are_empty();
         if !drained && now < until {
             return None;
         }

@@ -147,8 +147,6 @@ pub struct Spill {
 
 impl Default for Spill {
     fn default() -> Self {
-        Self {
-            max_bytes: 16 << 20,
-        }
+        Self { max_bytes: 16 << 20 }
     }
 }

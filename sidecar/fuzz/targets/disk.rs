@@ -23,7 +23,11 @@ impl Disk {
                 bytes,
             } => {
                 let file = self.files.entry(segment).or_default();
-                assert_eq!(file.len() as u64, offset, "nothing is overwritten and nothing left out");
+                assert_eq!(
+                    file.len() as u64,
+                    offset,
+                    "nothing is overwritten and nothing left out"
+                );
                 file.extend(bytes);
                 Done::Written(Ok(()))
             }
@@ -41,7 +45,11 @@ impl Disk {
                 let found = file.and_then(|file| file.get(from..from.checked_add(bytes)?));
                 self.buffer.clear();
                 self.buffer.extend_from_slice(found.unwrap_or_default());
-                Done::Read(found.map(|_| &self.buffer[..]).ok_or_else(|| "not there".to_owned()))
+                Done::Read(
+                    found
+                        .map(|_| &self.buffer[..])
+                        .ok_or_else(|| "not there".to_owned()),
+                )
             }
             Act::Remove(segment) => {
                 self.files.remove(&segment);

@@ -216,13 +216,7 @@ impl Wiring {
             questions.insert(stream.id, ask);
             let (replies, replied) = mpsc::channel(1);
             received.add(stream.id, replied);
-            let task = container_output::run(
-                self.api.clone(),
-                stream.id,
-                stream.container,
-                asked,
-                replies,
-            );
+            let task = container_output::run(self.api.clone(), stream.id, stream.container, asked, replies);
             let name = format!("{}/containerOutput", pipeline.name);
             tasks.spawn(async move {
                 task.await;

@@ -204,11 +204,19 @@ impl Predecessor {
         labels: Labels,
         start: &Start<'_>,
     ) {
-        let Some(found) = start.spools.get(&source.name) else { return };
+        let Some(found) = start.spools.get(&source.name) else {
+            return;
+        };
         self.known
             .containers
             .insert(source.name.clone(), found.containers.clone());
-        let spool = Spool::new(&source.name, number, labels, source.spill_bytes_max(), found.clone());
+        let spool = Spool::new(
+            &source.name,
+            number,
+            labels,
+            source.spill_bytes_max(),
+            found.clone(),
+        );
         let spool = match self.outlets.take_spool(&source.name) {
             Some(before) => spool.count_on(&before),
             None => spool,

@@ -3,9 +3,8 @@
 use super::RECORD_BYTES_MAX;
 use super::resume::LineKey;
 use crate::record::Record;
-use crate::record::time::{Nanos, parse_rfc3339};
+use crate::record::time::parse_rfc3339;
 
-const SECOND: Nanos = 1_000_000_000;
 /// Room for the time in front of a line.
 pub const TIMESTAMP_BYTES_MAX: usize = 64;
 
@@ -18,7 +17,6 @@ pub struct OutputLine<'a> {
     pub length: u64,
     /// By which it is known again.
     pub key: LineKey,
-    time: Nanos,
     body: usize,
 }
 
@@ -30,8 +28,7 @@ impl<'a> OutputLine<'a> {
         Some(Self {
             bytes,
             length,
-            key: LineKey::new(time.div_euclid(SECOND), bytes),
-            time,
+            key: LineKey::new(time, bytes),
             body: split + 1,
         })
     }
@@ -43,7 +40,7 @@ impl<'a> OutputLine<'a> {
         let body = &whole[..whole.len().min(RECORD_BYTES_MAX)];
         Record {
             original_bytes: (length > body.len() as u64).then_some(length),
-            ..Record::new(self.time, body)
+            ..Record::new(self.key.time, body)
         }
     }
 }

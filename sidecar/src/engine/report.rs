@@ -1,6 +1,8 @@
 //! What the engine has to say to people: one value for each decision, said once, put into words by the shell.
 
 use super::alerts;
+use super::follow::{Cause, Gap};
+use crate::record::time::{Nanos, rfc3339};
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,13 +60,29 @@ pub enum Report {
     OutputFollowed(String),
     /// More instances of a container ended than the API keeps.
     #[error(
-        "container {container:?} restarted {restarts} times while it was not read; output may be missing"
+        "container {container:?} ended while it was not read, and the API keeps only its last output but one; output of {instances} of its runs is missing"
     )]
     OutputGap {
         /// Name of the container.
         container: String,
-        /// Restarts since the last read instance.
-        restarts: u32,
+        /// Of so many instances.
+        instances: u32,
+    },
+    /// Output that seems to have been rotated away before it was read.
+    #[error(
+        "output of container {container:?} written after {} and before {} may be missing: {}",
+        at(gap.from),
+        at(gap.to),
+        match gap.cause {
+            Cause::Rotation => "its file was rotated while nobody was connected",
+            Cause::HeldBack => "reading was held back by slow sinks for longer than files are kept open",
+        }
+    )]
+    OutputSuspected {
+        /// Name of the container.
+        container: String,
+        /// Between which lines.
+        gap: Gap,
     },
     /// What sinks do not take is written to the state volume.
     #[error("source {0:?}: sinks take nothing, its output is kept on the state volume until they do")]
@@ -73,7 +91,9 @@ pub enum Report {
     #[error("source {0:?}: everything that was kept on the state volume was sent")]
     SpillOver(String),
     /// It goes on with what the last run left.
-    #[error("source {source_name:?}: {bytes} bytes of its output that were not acknowledged are on the state volume and are sent first")]
+    #[error(
+        "source {source_name:?}: {bytes} bytes of its output that were not acknowledged are on the state volume and are sent first"
+    )]
     SpillFound {
         /// Name of the source.
         source_name: String,
@@ -91,7 +111,9 @@ pub enum Report {
         bytes_max: u64,
     },
     /// The state volume takes nothing; it is tried again.
-    #[error("source {source_name:?}: its output cannot be kept on the state volume, trying again; no more is read until it can or sinks take it: {error}")]
+    #[error(
+        "source {source_name:?}: its output cannot be kept on the state volume, trying again; no more is read until it can or sinks take it: {error}"
+    )]
     SpillFails {
         /// Name of the source.
         source_name: String,
@@ -99,7 +121,9 @@ pub enum Report {
         error: String,
     },
     /// What was kept is not as it was written.
-    #[error("source {source_name:?}: {bytes} bytes of its output that were kept on the state volume are damaged or gone and are lost")]
+    #[error(
+        "source {source_name:?}: {bytes} bytes of its output that were kept on the state volume are damaged or gone and are lost"
+    )]
     SpillDamaged {
         /// Name of the source.
         source_name: String,
@@ -143,4 +167,9 @@ impl Report {
                 | Self::SpillFound { .. }
         )
     }
+}
+
+/// The time in words.
+fn at(time: Nanos) -> String {
+    String::from_utf8_lossy(&rfc3339(time)).into_owned()
 }

@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// Sinks that had no room for so long are not waited for any longer.
-pub const PATIENCE: Duration = Duration::from_secs(1);
+pub const PATIENCE: Duration = Duration::from_millis(500);
 /// More is not kept in memory, whatever sinks do: records that steps drop settle only with those before them.
 const WINDOW_BYTES_MAX: usize = 4 << 20;
 /// What is read at once.
@@ -166,7 +166,10 @@ impl Spool {
             source_name: name.to_owned(),
             bytes: lost_bytes,
         });
-        let kept = segments.iter().map(|segment| segment.end - segment.first).sum::<u64>();
+        let kept = segments
+            .iter()
+            .map(|segment| segment.end - segment.first)
+            .sum::<u64>();
         let replayed = (kept > 0).then(|| Report::SpillFound {
             source_name: name.to_owned(),
             bytes: kept,
@@ -293,7 +296,11 @@ impl Spool {
         let patience = self.stalled_since.map(|since| since + PATIENCE);
         let patience = patience.filter(|_| !self.is_spilling && self.disk.bytes_max() > 0);
         let retry = self.retry_at.filter(|_| self.is_spilling);
-        patience.into_iter().chain(retry).chain(self.disk.deadline()).min()
+        patience
+            .into_iter()
+            .chain(retry)
+            .chain(self.disk.deadline())
+            .min()
     }
 
     /// A write or a read was tried. What was read is handed back, with its address, to be fed.
@@ -321,7 +328,10 @@ impl Spool {
 
     /// No entry begins where sinks are to go on; `bytes` were read from there. More are read, or some are lost.
     pub fn flawed(&mut self, flaw: Flaw, bytes: &[u8]) {
-        let rest = self.disk.find(self.fed).map(|segment| segment.end.saturating_sub(self.fed));
+        let rest = self
+            .disk
+            .find(self.fed)
+            .map(|segment| segment.end.saturating_sub(self.fed));
         let rest = usize::try_from(rest.unwrap_or_default()).unwrap_or(usize::MAX);
         match flaw {
             Flaw::Short(needed) if needed <= rest && bytes.len() < needed => self.read_bytes = needed,

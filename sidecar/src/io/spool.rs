@@ -87,10 +87,16 @@ impl SpoolFiles {
         if self.open.as_ref().is_none_or(|(open, _)| *open != segment) {
             std::fs::create_dir_all(&self.directory)?;
             let path = self.path(segment);
-            let file = File::options().create(true).truncate(false).write(true).open(path)?;
+            let file = File::options()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(path)?;
             self.open = Some((segment, file));
         }
-        let Some((_, file)) = &self.open else { return Ok(()) };
+        let Some((_, file)) = &self.open else {
+            return Ok(());
+        };
         let written = file.write_all_at(bytes, offset);
         if written.is_err() {
             // Half an entry would be in the way of what is written there next.

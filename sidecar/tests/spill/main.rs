@@ -5,10 +5,20 @@
 #[path = "../reload/book.rs"]
 #[expect(dead_code, reason = "shared with the tests of changes")]
 mod book;
+#[path = "../api/container.rs"]
+#[expect(dead_code, reason = "shared with the tests of the API")]
+mod container;
 #[path = "../../fuzz/targets/disk.rs"]
 mod disk;
+#[path = "../api/kubelet.rs"]
+#[expect(dead_code, reason = "shared with the tests of the API")]
+mod kubelet;
+mod outage;
 #[path = "../run/server.rs"]
 mod server;
+#[path = "../api/shipper.rs"]
+#[expect(dead_code, reason = "shared with the tests of the API")]
+mod shipper;
 mod simulated;
 #[path = "../run/support.rs"]
 #[expect(dead_code, reason = "shared with the other tests of the binary")]
@@ -16,6 +26,7 @@ mod support;
 #[path = "../run/tls.rs"]
 #[expect(dead_code, reason = "shared with the tests of `run`, which use the rest")]
 mod tls;
+mod volume;
 mod world;
 
 use logship::engine::spool::{Entry, HEADER_BYTES};

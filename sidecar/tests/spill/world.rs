@@ -278,6 +278,8 @@ impl World {
                     container: "web".to_owned(),
                     state: ContainerState::Running,
                     restarts: 0,
+                    started: None,
+                    found: SECOND + i64::try_from(self.written / LINES_A_SECOND).unwrap(),
                 });
                 self.engine.handle(self.now, Input::Answer { stream, question, answer });
             }

@@ -22,7 +22,9 @@ pub(super) fn share(
     report: &mut Report,
 ) {
     let sinks = u64::try_from(spec.sinks.len()).unwrap_or(u64::MAX);
-    let others = sinks.saturating_mul(dead_letter_bytes).saturating_add(RESERVED_BYTES);
+    let others = sinks
+        .saturating_mul(dead_letter_bytes)
+        .saturating_add(RESERVED_BYTES);
     let said = spec.sources.iter().map(said).collect::<Vec<_>>();
     let asked: u64 = outputs(sources)
         .zip(&said)
@@ -34,7 +36,9 @@ pub(super) fn share(
     if free.is_some_and(|free| asked > free) {
         let (limit, free) = (limit.unwrap_or_default(), free.unwrap_or_default());
         for (index, text) in said.iter().enumerate() {
-            let Some(text) = text.filter(|text| *text != "0") else { continue };
+            let Some(text) = text.filter(|text| *text != "0") else {
+                continue;
+            };
             report.add(
                 &format!("spec.sources[{index}].containerOutput.spill.maxBytes"),
                 text,
@@ -48,7 +52,9 @@ pub(super) fn share(
         }
         return;
     }
-    let silent = outputs(sources).zip(&said).filter(|(output, said)| output.is_some() && said.is_none());
+    let silent = outputs(sources)
+        .zip(&said)
+        .filter(|(output, said)| output.is_some() && said.is_none());
     let silent = u64::try_from(silent.count()).unwrap_or(u64::MAX).max(1);
     let each = free.map_or(SPILL_BYTES, |free| {
         let each = (free - asked) / 2 / silent;

@@ -1,3 +1,6 @@
+mod cuts;
+mod gaps;
+
 use super::*;
 use crate::engine::batch::{Lane, LaneSettings};
 use crate::pipeline::{Run, Steps};
@@ -78,12 +81,21 @@ impl World {
                 container: "web".to_owned(),
                 state,
                 restarts,
+                started: None,
+                found: i64::MAX,
             }),
         );
     }
 
     fn restarted(&self) -> Self {
         Self::new(self.follow.positions())
+    }
+}
+
+fn broken() -> Answer<'static> {
+    Answer::Failed {
+        error: "reset".to_owned(),
+        retry_after: None,
     }
 }
 
@@ -98,7 +110,7 @@ fn broken_stream_goes_on_from_one_second_before_and_drops_what_was_taken() {
     assert_eq!((previous, follow, since), (false, true, None));
     let (first, cut) = (line(5, "a") + &line(5, "a"), "2026-01-02T03:04:06.5");
     world.answer(stream, Answer::Data((first.clone() + cut).as_bytes()));
-    world.answer(stream, Answer::Failed("reset".to_owned()));
+    world.answer(stream, broken());
     let (stream, _, _, since) = world.probe(ContainerState::Running, 0);
     let second = "2026-01-02T03:04:04Z"
         .parse::<jiff::Timestamp>()
@@ -170,6 +182,8 @@ fn container_that_has_not_started_is_waited_for_and_said_once() {
                 container: "web".to_owned(),
                 state,
                 restarts: 0,
+                started: None,
+                found: i64::MAX,
             }),
         );
     }
@@ -206,6 +220,8 @@ fn ended_container_is_read_to_its_end_once_and_then_drains_at_once() {
         container: "web".to_owned(),
         state: ContainerState::Ended,
         restarts: 0,
+        started: None,
+        found: i64::MAX,
     };
     world.answer(question, Answer::Probed(ended.clone()));
     world.follow.drain(world.now, Drain::UntilEnd);

@@ -187,7 +187,11 @@ impl Disk {
 
     /// The oldest segment, if it ends at or before this address. From now on it does not exist.
     pub fn remove_before(&mut self, address: u64) -> Option<u64> {
-        let removed = self.segments.front().filter(|oldest| oldest.end <= address)?.first;
+        let removed = self
+            .segments
+            .front()
+            .filter(|oldest| oldest.end <= address)?
+            .first;
         self.segments.pop_front();
         self.unsynced.retain(|unsynced| *unsynced != removed);
         self.is_open &= !self.segments.is_empty();

@@ -53,9 +53,12 @@ pub enum Fate {
 impl Scan {
     /// With what the checkpoint knows.
     pub fn new(position: SpoolPosition, containers: BTreeMap<String, ContainerPosition>) -> Self {
-        let resume = |at: &ContainerPosition| (Resume::restore(at.last_second, &at.lines), at.restarts);
+        let resume = |at: &ContainerPosition| (at.clone().resume(), at.restarts);
         Self {
-            taken: containers.iter().map(|(name, at)| (name.clone(), resume(at))).collect(),
+            taken: containers
+                .iter()
+                .map(|(name, at)| (name.clone(), resume(at)))
+                .collect(),
             found: Found {
                 position,
                 end: position.settled,
@@ -102,12 +105,7 @@ impl Scan {
         } = self;
         found.lost_bytes += aside_behind;
         let position = |(name, (resume, restarts)): (String, (Resume, u32))| {
-            let at = ContainerPosition {
-                restarts,
-                last_second: resume.last_second(),
-                lines: resume.lines(),
-            };
-            (name, at)
+            (name, ContainerPosition::of(restarts, &resume))
         };
         found.containers = taken.into_iter().map(position).collect();
         found
@@ -155,7 +153,10 @@ impl Scan {
                     resume.take(line.key);
                 }
             }
-            Entry::Instance { restarts: count, .. } => *restarts = count,
+            Entry::Instance { restarts: count, .. } => {
+                *restarts = count;
+                resume.begin_instance();
+            }
         }
     }
 }

@@ -55,7 +55,11 @@ impl Window {
 
     /// Takes an entry. The address behind it.
     pub fn push(&mut self, entry: &Entry<'_>) -> u64 {
-        if self.chunks.back().is_none_or(|last| last.bytes.len() >= CHUNK_BYTES) {
+        if self
+            .chunks
+            .back()
+            .is_none_or(|last| last.bytes.len() >= CHUNK_BYTES)
+        {
             self.chunks.push_back(Chunk {
                 first: self.end,
                 bytes: Vec::new(),

@@ -27,7 +27,8 @@ fn spills(change: impl FnOnce(&mut Value)) -> Vec<u64> {
 
 #[test]
 fn sources_that_say_nothing_get_what_there_is_room_for() {
-    let check = |of: [Value; 2], state: Value, expected: [u64; 2]| assert_eq!(spills(with(of, state)), expected);
+    let check =
+        |of: [Value; 2], state: Value, expected: [u64; 2]| assert_eq!(spills(with(of, state)), expected);
     let none = || [Value::Null, Value::Null];
     let size = |text: &str| json!({"emptyDir": {"sizeLimit": text}});
     // Three sinks have dead letters of 8Mi each.
@@ -37,7 +38,11 @@ fn sources_that_say_nothing_get_what_there_is_room_for() {
     check(none(), size("28Mi"), [0, 0]);
     check(none(), size("1Mi"), [0, 0]);
     check(none(), size("0"), [16, 16]);
-    check(none(), json!({"persistentVolumeClaim": {"claimName": "logs"}}), [16, 16]);
+    check(
+        none(),
+        json!({"persistentVolumeClaim": {"claimName": "logs"}}),
+        [16, 16],
+    );
     check([json!("20Mi"), Value::Null], Value::Null, [20, 9]);
     check([json!("0"), json!("0")], Value::Null, [0, 0]);
 }

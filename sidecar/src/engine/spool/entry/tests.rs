@@ -30,7 +30,8 @@ fn entries() -> impl Strategy<Value = Vec<Owned>> {
         // What looks like the beginning of an entry.
         proptest::collection::vec(any::<u8>(), 0..40).prop_map(|tail| [&MARK[..], &tail].concat()),
     ];
-    let line = ("[a-z]{1,5}", any::<u64>(), bytes).prop_map(|(name, length, bytes)| Owned::Line(name, length, bytes));
+    let line = ("[a-z]{1,5}", any::<u64>(), bytes)
+        .prop_map(|(name, length, bytes)| Owned::Line(name, length, bytes));
     let instance = ("[a-z]{1,5}", any::<u32>()).prop_map(|(name, restarts)| Owned::Instance(name, restarts));
     proptest::collection::vec(prop_oneof![4 => line, 1 => instance], 1..12)
 }
@@ -50,7 +51,14 @@ fn read(bytes: &[u8], first: u64) -> (Vec<Owned>, usize) {
     while at < bytes.len() {
         let address = first + at as u64;
         match Entry::read(&bytes[at..], address) {
-            Ok((Entry::Line { container, length, bytes }, whole)) => {
+            Ok((
+                Entry::Line {
+                    container,
+                    length,
+                    bytes,
+                },
+                whole,
+            )) => {
                 found.push(Owned::Line(container.to_owned(), length, bytes.to_vec()));
                 at += whole;
             }
@@ -137,8 +145,14 @@ proptest! {
 fn entry_that_is_not_there_as_a_whole_says_what_it_needs() {
     let (bytes, _) = written(&[Owned::Line("web".to_owned(), 5, b"hello".to_vec())], 0);
     assert_eq!(Entry::read(&bytes[..3], 0), Err(Flaw::Short(HEAD_BYTES)));
-    assert_eq!(Entry::read(&bytes[..HEAD_BYTES], 0), Err(Flaw::Short(bytes.len())));
-    assert_eq!(Entry::read(&bytes[..bytes.len() - 1], 0), Err(Flaw::Short(bytes.len())));
+    assert_eq!(
+        Entry::read(&bytes[..HEAD_BYTES], 0),
+        Err(Flaw::Short(bytes.len()))
+    );
+    assert_eq!(
+        Entry::read(&bytes[..bytes.len() - 1], 0),
+        Err(Flaw::Short(bytes.len()))
+    );
     assert!(Entry::read(&bytes, 0).is_ok());
 }
 
