@@ -222,7 +222,7 @@ fn of_spills(pipelines: &[&PipelineStatus]) -> [Family; 6] {
         (
             "logship_spill_failures_total",
             "counter",
-            "Writes of container output to the state volume that failed; they are repeated.",
+            "Times that container output could not be written to the state volume or read from it; it is tried again.",
             spills().map(|spill| spill.failures).sum(),
         ),
         (

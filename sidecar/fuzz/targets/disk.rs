@@ -1,6 +1,6 @@
 //! A disk for a spool, in memory.
 
-use logship::engine::spool::{Act, Done};
+use logship::engine::spool::{Act, Done, Unread};
 use std::collections::BTreeMap;
 
 /// Its files, by the addresses in their names.
@@ -45,11 +45,7 @@ impl Disk {
                 let found = file.and_then(|file| file.get(from..from.checked_add(bytes)?));
                 self.buffer.clear();
                 self.buffer.extend_from_slice(found.unwrap_or_default());
-                Done::Read(
-                    found
-                        .map(|_| &self.buffer[..])
-                        .ok_or_else(|| "not there".to_owned()),
-                )
+                Done::Read(found.map(|_| &self.buffer[..]).ok_or(Unread::Gone))
             }
             Act::Remove(segment) => {
                 self.files.remove(&segment);

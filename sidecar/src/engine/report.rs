@@ -112,7 +112,7 @@ pub enum Report {
     },
     /// The state volume takes nothing; it is tried again.
     #[error(
-        "source {source_name:?}: its output cannot be kept on the state volume, trying again; no more is read until it can or sinks take it: {error}"
+        "source {source_name:?}: its output cannot be kept on the state volume or not be read from it, trying again; what it does not take waits for the sinks: {error}"
     )]
     SpillFails {
         /// Name of the source.

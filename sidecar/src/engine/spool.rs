@@ -10,11 +10,13 @@
 //! reached, or the disk takes nothing, nothing more is taken and memory holds no more than what came with the last answer.
 //! Pure: [`Act`] says what is to be done, and each is answered by exactly one [`Done`].
 
+mod act;
 mod disk;
 mod entry;
 mod scan;
 mod window;
 
+pub use self::act::{Act, Done, Unread};
 pub use self::disk::Segment;
 pub use self::entry::{Entry, Flaw, HEADER_BYTES, Header, damage};
 pub use self::scan::{FILE_BYTES_MAX, Fate, Found, Scan};
@@ -38,46 +40,6 @@ const READ_BYTES: usize = 64 << 10;
 /// A disk that took nothing is tried again after this time.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What is to be done on the disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
-    /// Write, and leave nothing behind if not everything can be written.
-    Write {
-        /// By the address of its first entry.
-        segment: u64,
-        /// In its file; 0: the file is made.
-        offset: u64,
-        /// What to write there.
-        bytes: Vec<u8>,
-    },
-    /// Make this segment durable.
-    Sync(u64),
-    /// Read from a segment.
-    Read {
-        /// By the address of its first entry.
-        segment: u64,
-        /// In its file.
-        offset: u64,
-        /// At most.
-        bytes: usize,
-    },
-    /// Remove this segment.
-    Remove(u64),
-}
-
-/// What came of it.
-#[derive(Debug)]
-pub enum Done<'a> {
-    /// Of [`Act::Write`].
-    Written(Result<(), String>),
-    /// Of [`Act::Sync`].
-    Synced(Result<(), String>),
-    /// Of [`Act::Read`]: what is there.
-    Read(Result<&'a [u8], String>),
-    /// Of [`Act::Remove`]. What could not be removed is found at the next start.
-    Removed,
-}
-
 /// What happened so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -85,7 +47,7 @@ pub struct Counts {
     pub spilled_bytes: u64,
     /// How often the bound was reached.
     pub full: u64,
-    /// Writes that failed.
+    /// Times that the disk failed.
     pub failures: u64,
     /// Bytes of entries that were damaged or gone.
     pub lost_bytes: u64,
@@ -133,6 +95,8 @@ pub struct Spool {
     is_full: bool,
     /// When the disk is tried again that took nothing.
     retry_at: Option<Tick>,
+    /// When the disk is read again that could not be.
+    read_at: Option<Tick>,
     /// So much is read next, where less did not hold an entry.
     read_bytes: usize,
     counts: Counts,
@@ -192,6 +156,7 @@ impl Spool {
             is_hurried: false,
             is_full: false,
             retry_at: None,
+            read_at: None,
             read_bytes: READ_BYTES,
             counts: Counts {
                 lost_bytes,
@@ -248,6 +213,7 @@ impl Spool {
 
     /// Looks whether sinks have room.
     pub fn look(&mut self, now: Tick, sinks_have_room: bool) {
+        self.read_at = self.read_at.filter(|at| now < *at);
         if sinks_have_room {
             self.stalled_since = None;
             if !self.is_behind() {
@@ -307,14 +273,14 @@ impl Spool {
     pub fn done<'a>(&mut self, now: Tick, done: Done<'a>) -> Option<(u64, &'a [u8])> {
         match (self.acting.take()?, done) {
             (Acting::Writing(place), Done::Written(result)) => self.written(now, place, result),
-            (Acting::Syncing(segment), Done::Synced(result)) => {
-                match result {
-                    Ok(()) => self.disk.synced(now, segment),
-                    Err(_) => self.disk.sync_failed(now + RETRY_INTERVAL),
+            (Acting::Syncing(segment), Done::Synced(result)) => match result {
+                Ok(()) => self.disk.synced(now, segment),
+                Err(error) => {
+                    self.disk.sync_failed(now + RETRY_INTERVAL);
+                    self.fails(error);
                 }
-                self.fails(result);
-            }
-            (Acting::Reading { wanted }, Done::Read(result)) => return self.was_read(wanted, result),
+            },
+            (Acting::Reading { wanted }, Done::Read(result)) => return self.was_read(now, wanted, result),
             _ => {}
         }
         None
@@ -438,14 +404,14 @@ impl Spool {
     }
 
     fn written(&mut self, now: Tick, place: Place, result: Result<(), String>) {
-        let is_written = result.is_ok();
-        self.retry_at = (!is_written).then_some(now + RETRY_INTERVAL);
-        self.fails(result);
-        if !is_written {
+        if let Err(error) = result {
+            self.retry_at = Some(now + RETRY_INTERVAL);
             self.disk.close();
+            self.fails(error);
             return;
         }
-        // It may have been settled meanwhile, but not here: nothing happens between an act and its answer.
+        self.said_failure = false;
+        // It is the same one still: nothing happens between an act and its answer.
         if let Some(chunk) = self.window.oldest() {
             self.counts.spilled_bytes += chunk.bytes.len() as u64;
             self.disk.written(now, chunk, place);
@@ -456,23 +422,18 @@ impl Spool {
         }
     }
 
-    fn fails(&mut self, result: Result<(), String>) {
-        match result {
-            Ok(()) => self.said_failure = false,
-            Err(error) => {
-                self.counts.failures += 1;
-                if !std::mem::replace(&mut self.said_failure, true) {
-                    self.reports.push_back(Report::SpillFails {
-                        source_name: self.name.clone(),
-                        error,
-                    });
-                }
-            }
+    fn fails(&mut self, error: String) {
+        self.counts.failures += 1;
+        if !std::mem::replace(&mut self.said_failure, true) {
+            self.reports.push_back(Report::SpillFails {
+                source_name: self.name.clone(),
+                error,
+            });
         }
     }
 
     fn next_read(&mut self, sinks_have_room: bool) -> Option<Act> {
-        if !sinks_have_room {
+        if !sinks_have_room || self.read_at.is_some() {
             return None;
         }
         let segment = self.disk.find(self.fed)?;
@@ -488,16 +449,25 @@ impl Spool {
         })
     }
 
-    fn was_read<'a>(&mut self, wanted: usize, result: Result<&'a [u8], String>) -> Option<(u64, &'a [u8])> {
+    fn was_read<'a>(
+        &mut self,
+        now: Tick,
+        wanted: usize,
+        result: Result<&'a [u8], Unread>,
+    ) -> Option<(u64, &'a [u8])> {
         match result {
-            Ok(bytes) if bytes.len() == wanted => Some((self.fed, bytes)),
-            // The file is shorter than what was written to it, or gone.
-            Ok(_) | Err(_) => {
+            Ok(bytes) if bytes.len() == wanted => return Some((self.fed, bytes)),
+            // The file is shorter than what was written to it, or not there.
+            Ok(_) | Err(Unread::Gone) => {
                 let end = self.disk.find(self.fed).map_or(self.fed, |segment| segment.end);
                 self.lose(end - self.fed);
-                None
+            }
+            Err(Unread::Failed(error)) => {
+                self.read_at = Some(now + RETRY_INTERVAL);
+                self.fails(error);
             }
         }
+        None
     }
 
     /// So many bytes at the place where sinks are to go on are lost.
@@ -512,6 +482,3 @@ impl Spool {
         });
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -114,7 +114,7 @@ pub struct SpillStatus {
     pub full: u64,
     /// Bytes that were written.
     pub spilled_bytes: u64,
-    /// Writes that failed; they are repeated.
+    /// Times that the volume failed; what was tried is repeated.
     pub failures: u64,
     /// Bytes that were damaged or gone.
     pub lost_bytes: u64,

@@ -1,7 +1,7 @@
 //! The files of a spool: one for each segment, in a directory of the source's own, named by the address of its first entry.
 
 use crate::engine::checkpoint::{ContainerPosition, SpoolPosition};
-use crate::engine::spool::{Act, Done, FILE_BYTES_MAX, Fate, Found, Scan};
+use crate::engine::spool::{Act, Done, FILE_BYTES_MAX, Fate, Found, Scan, Unread};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -31,7 +31,7 @@ pub enum Performed<'a> {
     /// See [`Done`].
     Synced(io::Result<()>),
     /// See [`Done`].
-    Read(io::Result<&'a [u8]>),
+    Read(Result<&'a [u8], Unread>),
     /// See [`Done`].
     Removed,
 }
@@ -42,7 +42,7 @@ impl<'a> Performed<'a> {
         match self {
             Self::Written(result) => Done::Written(result.map_err(|error| error.to_string())),
             Self::Synced(result) => Done::Synced(result.map_err(|error| error.to_string())),
-            Self::Read(result) => Done::Read(result.map_err(|error| error.to_string())),
+            Self::Read(result) => Done::Read(result),
             Self::Removed => Done::Removed,
         }
     }
@@ -71,7 +71,7 @@ impl SpoolFiles {
                 segment,
                 offset,
                 bytes,
-            } => Performed::Read(self.read(segment, offset, bytes)),
+            } => Performed::Read(self.read(segment, offset, bytes).map_err(unread)),
             Act::Remove(segment) => {
                 self.open.take_if(|(open, _)| *open == segment);
                 // What stays is found, and removed, at the next start.
@@ -127,6 +127,13 @@ impl SpoolFiles {
 
     fn path(&self, segment: u64) -> PathBuf {
         self.directory.join(format!("{segment:016x}.{EXTENSION}"))
+    }
+}
+
+fn unread(error: io::Error) -> Unread {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof => Unread::Gone,
+        _ => Unread::Failed(error.to_string()),
     }
 }
 

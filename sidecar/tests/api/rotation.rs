@@ -112,6 +112,8 @@ impl Gate {
             "http": {"url": self.url, "headers": {}, "compression": "none", "timeoutMs": 60000}}]);
         let mut document = document(&["web"], &sinks);
         document["limits"] = json!({"inFlightBytes": 1 << 20});
+        // What goes to the state volume is not held back.
+        document["sources"][0]["containerOutput"]["spill"] = json!({"maxBytes": 0});
         document
     }
 

@@ -102,7 +102,7 @@ impl Shipper {
     }
 }
 
-pub /// With where the API is.
+/// With where the API is.
 pub fn with_api<'a>(command: &'a mut Command, api: &Api) -> &'a mut Command {
     command
         .arg(format!("--token-dir={}", api.mount.path().display()))

@@ -47,12 +47,17 @@ fn segments(spool: &Path) -> Vec<PathBuf> {
 }
 
 fn disk_bytes(spool: &Path) -> u64 {
-    let metadata = segments(spool).into_iter().filter_map(|segment| segment.metadata().ok());
+    let metadata = segments(spool)
+        .into_iter()
+        .filter_map(|segment| segment.metadata().ok());
     metadata.map(|metadata| metadata.len()).sum()
 }
 
 fn lines_on_disk(spool: &Path) -> Vec<Vec<u8>> {
-    segments(spool).iter().flat_map(|segment| lines_of_segment(segment)).collect()
+    segments(spool)
+        .iter()
+        .flat_map(|segment| lines_of_segment(segment))
+        .collect()
 }
 
 fn lines_of_segment(segment: &Path) -> Vec<Vec<u8>> {

@@ -21,7 +21,9 @@ fn to(url: &str, spill_bytes: u64) -> Value {
 }
 
 fn numbered(range: std::ops::Range<usize>) -> Vec<String> {
-    range.map(|number| format!("line {number} {}", "x".repeat(60 + number % 90))).collect()
+    range
+        .map(|number| format!("line {number} {}", "x".repeat(60 + number % 90)))
+        .collect()
 }
 
 /// Writes lines, a microsecond apart.
@@ -60,7 +62,9 @@ fn wait_until_gone(spool: &Path) {
 
 fn metric(shipper: &Shipper, name: &str) -> u64 {
     let metrics = shipper.metrics();
-    let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.unwrap().parse().unwrap()
 }
 
@@ -98,8 +102,16 @@ fn what_comes_in_an_outage_and_is_rotated_away_arrives_once_and_in_order() {
     let grown = memory_peak(&shipper) - before;
     assert!(grown < 16 << 10, "{grown} KiB more than {before}");
     let said = shipper.terminate().stderr();
-    assert_eq!(said.matches("is kept on the state volume until they do").count(), 1, "{said}");
-    assert_eq!(said.matches("was kept on the state volume was sent").count(), 1, "{said}");
+    assert_eq!(
+        said.matches("is kept on the state volume until they do").count(),
+        1,
+        "{said}"
+    );
+    assert_eq!(
+        said.matches("was kept on the state volume was sent").count(),
+        1,
+        "{said}"
+    );
 }
 
 #[test]
@@ -142,7 +154,9 @@ fn kill_while_the_backlog_is_sent_repeats_only_what_no_checkpoint_knew() {
     shipper.crash(&api, &document);
     let first = book.messages("bus");
     eventually("the last one", || {
-        book.messages("bus").ends_with(&expected[expected.len() - 1..]).then_some(())
+        book.messages("bus")
+            .ends_with(&expected[expected.len() - 1..])
+            .then_some(())
     });
     let came = book.messages("bus");
     let second = &came[first.len()..];
@@ -159,7 +173,9 @@ fn bound_holds_reading_back_and_is_never_exceeded() {
     let shipper = Shipper::with(&api, &to(&book.url("bus"), MIB));
     book.close(true);
     // More than the buffers of the connections take besides.
-    let expected: Vec<String> = (0..3000).map(|number| format!("{number} {}", "x".repeat(8000))).collect();
+    let expected: Vec<String> = (0..3000)
+        .map(|number| format!("{number} {}", "x".repeat(8000)))
+        .collect();
     write(&api, &expected);
     let spool = spool(&shipper.place);
     eventually("the bound is reached", || {
@@ -193,7 +209,10 @@ fn damaged_segment_costs_what_is_damaged_and_is_counted() {
     wait_until_on_disk(&shipper, 30_000);
     rotate_away(&api);
     let spool = spool(&shipper.place);
-    let mut segments: Vec<_> = std::fs::read_dir(&spool).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut segments: Vec<_> = std::fs::read_dir(&spool)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     segments.sort();
     assert!(segments.len() > 3, "{segments:?}");
     // A byte, a header of another form, and a file that is gone.
@@ -205,7 +224,11 @@ fn damaged_segment_costs_what_is_damaged_and_is_counted() {
     change(&segments[0], 100_000);
     change(&segments[1], 3);
     std::fs::remove_file(&segments[2]).unwrap();
-    let left: usize = [0, 3].iter().chain(&(4..segments.len()).collect::<Vec<_>>()).map(|index| lines_in(&segments[*index])).sum();
+    let left: usize = [0, 3]
+        .iter()
+        .chain(&(4..segments.len()).collect::<Vec<_>>())
+        .map(|index| lines_in(&segments[*index]))
+        .sum();
     shipper.crash(&api, &document);
     book.close(false);
     write(&api, &["last".to_owned()]);
@@ -214,7 +237,12 @@ fn damaged_segment_costs_what_is_damaged_and_is_counted() {
     assert_eq!(came.len(), left + 1);
     assert_eq!(came.last().unwrap(), "last");
     let mut rest = expected.iter();
-    assert!(came[..left].iter().all(|line| rest.any(|expected| expected == line)), "in order");
+    assert!(
+        came[..left]
+            .iter()
+            .all(|line| rest.any(|expected| expected == line)),
+        "in order"
+    );
     let lost = metric(&shipper, "logship_spill_lost_bytes_total");
     assert!(lost > MIB && lost < 3 * MIB, "{lost}");
     let aside = spool.join("unusable");
@@ -287,5 +315,10 @@ fn without_a_state_directory_nothing_is_kept_and_that_is_said_once() {
     write(&api, &["hello".to_owned()]);
     wait_until_sent(&book, "bus", &["hello".to_owned()]);
     assert_eq!(running.terminate(), Some(0));
-    assert_eq!(place.stderr().matches("there is no state directory").count(), 1, "{}", place.stderr());
+    assert_eq!(
+        place.stderr().matches("there is no state directory").count(),
+        1,
+        "{}",
+        place.stderr()
+    );
 }

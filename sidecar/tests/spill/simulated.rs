@@ -74,13 +74,28 @@ fn output_goes_on_being_read_while_the_sink_is_down_and_arrives_when_it_is_back(
     world.write(3000);
     world.pass(Duration::from_secs(5));
     assert_eq!(world.taken(), 3000);
-    assert_eq!(world.on_disk(), (0..3000).collect::<Vec<_>>(), "what was sent and is not settled as well");
+    assert_eq!(
+        world.on_disk(),
+        (0..3000).collect::<Vec<_>>(),
+        "what was sent and is not settled as well"
+    );
     world.rotate();
     world.settle();
     assert_eq!(world.delivered.len(), 3000);
     assert!(world.disk.files.is_empty());
-    let said = |what: &str| world.reports.iter().filter(|report| report.contains(what)).count();
-    assert_eq!((said("sinks take nothing"), said("was sent")), (1, 1), "{:?}", world.reports);
+    let said = |what: &str| {
+        world
+            .reports
+            .iter()
+            .filter(|report| report.contains(what))
+            .count()
+    };
+    assert_eq!(
+        (said("sinks take nothing"), said("was sent")),
+        (1, 1),
+        "{:?}",
+        world.reports
+    );
 }
 
 #[test]
@@ -92,8 +107,18 @@ fn bound_holds_reading_back_and_is_counted_and_said_once() {
     let spill = world.spill();
     assert!(world.taken() < 20_000);
     assert!(spill.is_full && spill.full == 1, "{spill:?}");
-    assert!(spill.bytes > 900_000 && spill.bytes <= spill.bytes_max, "{spill:?}");
-    assert_eq!(world.reports.iter().filter(|report| report.contains("that is the bound")).count(), 1);
+    assert!(
+        spill.bytes > 900_000 && spill.bytes <= spill.bytes_max,
+        "{spill:?}"
+    );
+    assert_eq!(
+        world
+            .reports
+            .iter()
+            .filter(|report| report.contains("that is the bound"))
+            .count(),
+        1
+    );
     world.settle();
     assert_eq!(world.delivered.len(), 20_000);
     assert!(!world.spill().is_full);
@@ -108,7 +133,14 @@ fn disk_that_takes_nothing_holds_reading_back_until_it_does() {
     world.pass(Duration::from_secs(10));
     let (taken, spill) = (world.taken(), world.spill());
     assert!(taken < 1000 && spill.failures > 3, "{taken} {spill:?}");
-    assert_eq!(world.reports.iter().filter(|report| report.contains("cannot be kept")).count(), 1);
+    assert_eq!(
+        world
+            .reports
+            .iter()
+            .filter(|report| report.contains("cannot be kept on the state volume"))
+            .count(),
+        1
+    );
     world.disk.is_full = false;
     world.pass(Duration::from_secs(10));
     assert_eq!(world.taken(), 3000);
@@ -187,7 +219,10 @@ fn segment_that_vanishes_while_it_is_waited_for_is_counted_and_the_others_are_se
     world.is_up = true;
     world.pass(Duration::from_secs(60));
     let spill = world.spill();
-    assert!(spill.lost_bytes < bytes && spill.lost_bytes + 40 >= bytes, "{bytes} {spill:?}");
+    assert!(
+        spill.lost_bytes < bytes && spill.lost_bytes + 40 >= bytes,
+        "{bytes} {spill:?}"
+    );
     assert!(world.delivered.len() < 3000 && world.delivered.is_sorted());
     assert!(world.disk.files.is_empty());
     assert_eq!(world.lines(), 3000);

@@ -40,7 +40,9 @@ fn full_volume_holds_reading_back_until_the_sink_is_back_and_costs_nothing() {
     let root = Path::new("/proc").join(process.trim()).join("root");
     let state = root.join(place.path("state").strip_prefix("/").unwrap());
     book.close(true);
-    let expected: Vec<String> = (0..3000).map(|number| format!("{number} {}", "x".repeat(8000))).collect();
+    let expected: Vec<String> = (0..3000)
+        .map(|number| format!("{number} {}", "x".repeat(8000)))
+        .collect();
     let now = clock::wall();
     api.change("web", |container| {
         for (line, time) in expected.iter().zip((now..).step_by(1000)) {
@@ -49,7 +51,9 @@ fn full_volume_holds_reading_back_until_the_sink_is_back_and_costs_nothing() {
     });
     let failures = || {
         let metrics = ask_admin(port, "/metrics");
-        let line = metrics.lines().find_map(|line| line.strip_prefix("logship_spill_failures_total "));
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("logship_spill_failures_total "));
         line.unwrap().parse::<u64>().unwrap()
     };
     eventually("writes fail", || (failures() > 2).then_some(()));
@@ -63,7 +67,11 @@ fn full_volume_holds_reading_back_until_the_sink_is_back_and_costs_nothing() {
     eventually("the volume is free", || (disk_bytes(&spool) == 0).then_some(()));
     assert_eq!(running.terminate(), Some(0));
     let said = place.stderr();
-    assert_eq!(said.matches("cannot be kept on the state volume").count(), 1, "{said}");
+    assert_eq!(
+        said.matches("cannot be kept on the state volume").count(),
+        1,
+        "{said}"
+    );
 }
 
 fn wrap(place: &Place, command: &Command) -> Command {

@@ -83,7 +83,9 @@ impl World {
         let kept = self.on_disk();
         let mut there: BTreeSet<usize> = self.delivered.iter().copied().collect();
         there.extend(kept);
-        let floor = (self.rotated..).find(|line| !there.contains(line)).unwrap_or_default();
+        let floor = (self.rotated..)
+            .find(|line| !there.contains(line))
+            .unwrap_or_default();
         self.rotated = floor.min(self.written);
     }
 
@@ -182,14 +184,20 @@ impl World {
             "{} of {} lines, the first that is wrong: {:?}",
             firsts.len(),
             self.written,
-            firsts.iter().zip(&expected).find(|(found, expected)| found != expected)
+            firsts
+                .iter()
+                .zip(&expected)
+                .find(|(found, expected)| found != expected)
         );
     }
 
     fn restart(&mut self) {
         self.sending.clear();
         self.asked = None;
-        let checkpoint = self.saved.as_ref().map(|text| Checkpoint::parse(text, "shop").unwrap());
+        let checkpoint = self
+            .saved
+            .as_ref()
+            .map(|text| Checkpoint::parse(text, "shop").unwrap());
         self.engine = start(&self.config, checkpoint, &mut self.disk);
         self.now += Duration::from_secs(1);
     }
@@ -211,7 +219,9 @@ impl World {
             self.settled(id, Verdict::Retry { after: None, error });
             return true;
         }
-        let Some((stream, question, next)) = self.asked else { return false };
+        let Some((stream, question, next)) = self.asked else {
+            return false;
+        };
         if !self.engine.takes_output_of(stream) {
             return false;
         }
@@ -221,7 +231,14 @@ impl World {
             if self.is_stopped {
                 self.asked = None;
                 let answer = Answer::Ended;
-                self.engine.handle(self.now, Input::Answer { stream, question, answer });
+                self.engine.handle(
+                    self.now,
+                    Input::Answer {
+                        stream,
+                        question,
+                        answer,
+                    },
+                );
                 return true;
             }
             return false;
@@ -229,7 +246,14 @@ impl World {
         self.asked = Some((stream, question, end));
         self.handed = self.handed.max(end);
         let answer = Answer::Data(text.as_bytes());
-        self.engine.handle(self.now, Input::Answer { stream, question, answer });
+        self.engine.handle(
+            self.now,
+            Input::Answer {
+                stream,
+                question,
+                answer,
+            },
+        );
         true
     }
 
@@ -281,7 +305,14 @@ impl World {
                     started: None,
                     found: SECOND + i64::try_from(self.written / LINES_A_SECOND).unwrap(),
                 });
-                self.engine.handle(self.now, Input::Answer { stream, question, answer });
+                self.engine.handle(
+                    self.now,
+                    Input::Answer {
+                        stream,
+                        question,
+                        answer,
+                    },
+                );
             }
             Ask::Stream { since, .. } => {
                 let since = since.map_or(0, |since| usize::try_from(since - SECOND).unwrap_or_default());
@@ -300,7 +331,12 @@ fn line(number: usize) -> String {
     let second = number / LINES_A_SECOND;
     let (minute, second) = (second / 60, second % 60);
     let padding = "x".repeat(20 + number % 150);
-    format!("2026-01-02T{:02}:{:02}:{second:02}.{:09}Z {number} {padding}\n", 3 + minute / 60, minute % 60, number % LINES_A_SECOND)
+    format!(
+        "2026-01-02T{:02}:{:02}:{second:02}.{:09}Z {number} {padding}\n",
+        3 + minute / 60,
+        minute % 60,
+        number % LINES_A_SECOND
+    )
 }
 
 fn number(line: &[u8]) -> usize {
@@ -322,7 +358,13 @@ fn config(bytes_max: usize) -> Config {
             "url": "http://bus/", "headers": {}, "compression": "none", "timeoutMs": 2000}}],
     });
     let environment = ["POD_NAME", "POD_NAMESPACE"].map(|name| (name.to_owned(), "shop".to_owned()));
-    from_document(&Environment::from(environment), "shop.json", &document.to_string(), None).unwrap()
+    from_document(
+        &Environment::from(environment),
+        "shop.json",
+        &document.to_string(),
+        None,
+    )
+    .unwrap()
 }
 
 fn start(config: &Config, checkpoint: Option<Checkpoint>, disk: &mut Disk) -> Engine {
@@ -337,7 +379,8 @@ fn start_of<'a>(config: &'a Config, checkpoint: Option<Checkpoint>, disk: &mut D
         position.copied().unwrap_or_default(),
         containers.cloned().unwrap_or_default(),
     );
-    disk.files.retain(|first, bytes| scan.look(*first, bytes) == Fate::Keep);
+    disk.files
+        .retain(|first, bytes| scan.look(*first, bytes) == Fate::Keep);
     Start {
         pod: &config.pod,
         checkpoint,
