@@ -7,6 +7,7 @@
 
 mod arrivals;
 mod begin;
+mod evidence;
 mod file;
 mod followed;
 mod listing;

@@ -3,23 +3,21 @@
 //! Guarantees: bounded by what a directory holds and by a fixed number of files that are gone. Nothing is believed because of a
 //! name: whoever comes back is compared with what is known of its contents.
 
+use super::Entry;
 use super::begin::Begin;
+use super::evidence::{Doubt, Origin, Suspect};
 use super::file::File;
 use super::siblings::Rotated;
 use super::trails::Trails;
-use super::{Entry, Look};
 use crate::engine::Tick;
 use crate::engine::checkpoint::{FilePosition, Fingerprint, Identity, Trail};
 use crate::engine::framer::FramePosition;
-use crate::engine::outlets::StreamId;
 use std::collections::{BTreeMap, VecDeque};
 
 /// More files that are gone are not remembered.
 const ABSENT_MAX: usize = 1024;
 /// More replaced contents are not remembered.
 const GHOSTS_MAX: usize = 64;
-/// More bytes are not expected to be the same at the beginning of different files: what lies behind is a file's own.
-const HEADING_BYTES_MAX: u64 = 8 << 10;
 /// A copy is looked for in so many listings.
 const GHOST_LISTINGS: u32 = 3;
 
@@ -69,39 +67,6 @@ pub(super) enum Aside {
     CopyOf(Identity, u64),
     /// It is too short to tell, and may be a copy that is being made.
     Short(Tick),
-}
-
-/// Whom a new file seems to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// Itself, seen before.
-    Same,
-    /// A file that is gone.
-    Gone(Identity),
-    /// Contents that were replaced.
-    Ghost(u64),
-    /// A file that is followed.
-    Followed(StreamId),
-    /// A file that is there and not open at the moment.
-    Parked(Identity),
-}
-
-/// The supposition that a file has the contents of another.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Claim {
-    pub origin: Origin,
-    pub begin: Begin,
-}
-
-/// What the first bytes say about a claim.
-#[derive(Debug)]
-pub(super) enum Evidence {
-    Other,
-    /// Too little is there to tell.
-    Short,
-    /// Too little was read of the file that it may be a copy of.
-    Unread,
-    Same(Claim),
 }
 
 #[derive(Debug, Default)]
@@ -342,33 +307,19 @@ impl Memory {
         missing
     }
 
-    /// Files that are not open and replaced contents whose copy a file of this stem may be.
-    pub(super) fn evidence(&self, stem: &str, look: &Look<'_>) -> Vec<Evidence> {
+    /// Files that are not open and replaced contents whose copy a file of this stem may be. `unread` tells what follows from it that a
+    /// file is there and was not looked at since the start.
+    pub(super) fn suspects(
+        &self,
+        stem: &str,
+        unread: impl Fn(Identity) -> Doubt,
+    ) -> impl Iterator<Item = Suspect<'_>> {
         let known = self.known.values();
-        let known = known.filter(|known| known.kin.stem == stem || known.position.name == stem);
-        let known = known.map(|known| {
-            let Known { position, trails, .. } = known;
-            let begin = Begin::at(position);
-            let origin = if known.is_present {
-                Origin::Parked(position.identity)
-            } else {
-                Origin::Gone(position.identity)
-            };
-            evidence(origin, begin, trails, look)
-        });
-        let is_kin = |ghost: &&Ghost| ghost.kin.stem == stem || ghost.name == stem;
-        let ghosts = self.ghosts.iter().filter(is_kin);
-        let ghosts = ghosts.map(|ghost| {
-            let begin = Begin {
-                at: ghost.at,
-                settled: ghost.settled,
-                fingerprint: ghost.fingerprint,
-                trail: ghost.trail,
-                skip_nul: false,
-            };
-            evidence(Origin::Ghost(ghost.number), begin, &ghost.trails, look)
-        });
-        ghosts.chain(known).collect()
+        let known = known.filter(move |known| known.kin.stem == stem || known.position.name == stem);
+        let known = known.map(move |known| known.suspect(&unread));
+        let ghosts = self.ghosts.iter();
+        let ghosts = ghosts.filter(move |ghost| ghost.kin.stem == stem || ghost.name == stem);
+        ghosts.map(Ghost::suspect).chain(known)
     }
 
     fn add_ghost(&mut self, ghost: Ghost) -> u64 {
@@ -382,7 +333,41 @@ impl Memory {
     }
 }
 
+impl Ghost {
+    fn suspect(&self) -> Suspect<'_> {
+        Suspect {
+            origin: Origin::Ghost(self.number),
+            begin: Begin {
+                at: self.at,
+                settled: self.settled,
+                fingerprint: self.fingerprint,
+                trail: self.trail,
+                skip_nul: false,
+            },
+            trails: &self.trails,
+            more: Doubt::None,
+        }
+    }
+}
+
 impl Known {
+    fn suspect(&self, unread: impl Fn(Identity) -> Doubt) -> Suspect<'_> {
+        let identity = self.position.identity;
+        let is_to_come = !self.was_read_here() && !self.is_unwanted;
+        let (origin, more) = match (self.is_present, is_to_come) {
+            (false, _) => (Origin::Gone(identity), Doubt::None),
+            (true, true) => (Origin::Parked(identity), unread(identity)),
+            // It will not be known any better.
+            (true, false) => (Origin::Parked(identity), Doubt::Short),
+        };
+        Suspect {
+            origin,
+            begin: Begin::at(&self.position),
+            trails: &self.trails,
+            more,
+        }
+    }
+
     /// Whether it was read since the start.
     pub(super) fn was_read_here(&self) -> bool {
         self.seen.is_some()
@@ -392,47 +377,4 @@ impl Known {
     pub(super) fn is_unchanged(&self, entry: &Entry) -> bool {
         self.seen == Some((entry.size, entry.modified_ns))
     }
-}
-
-/// Whether a file can have the contents that `begin` and `trails` are known of.
-pub(super) fn evidence(origin: Origin, begin: Begin, trails: &Trails, look: &Look<'_>) -> Evidence {
-    if begin.fingerprint.bytes == 0 {
-        return Evidence::Other;
-    }
-    if look.head.len() < begin.fingerprint.bytes {
-        return Evidence::Short;
-    }
-    if !begin.fingerprint.matches(look.head) {
-        return Evidence::Other;
-    }
-    // Files may begin alike for that long: only what lies behind, or all of it, tells them apart.
-    let is_telling = |trail: &Trail| trail.end == look.size || trail.end >= HEADING_BYTES_MAX;
-    if look.size >= begin.at.furthest() {
-        // Without a trail the place tells nothing.
-        if begin.trail.bytes == 0 {
-            return Evidence::Other;
-        }
-        // Before more of the original is read, nobody knows whether this is a copy of it or only begins like it.
-        return match origin {
-            Origin::Followed(_) if !is_telling(&begin.trail) => Evidence::Unread,
-            _ => Evidence::Same(Claim { origin, begin }),
-        };
-    }
-    // An earlier moment of the file: everything in it was read.
-    let Some(trail) = trails.within(look.size).filter(is_telling) else {
-        return Evidence::Short;
-    };
-    let at = FramePosition::at(look.size, look.head);
-    let settled = if begin.settled.offset < at.offset {
-        begin.settled
-    } else {
-        at
-    };
-    let begin = Begin {
-        at,
-        settled,
-        trail,
-        ..begin
-    };
-    Evidence::Same(Claim { origin, begin })
 }
