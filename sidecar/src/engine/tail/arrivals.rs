@@ -10,7 +10,7 @@ use super::memory::Aside;
 use super::siblings::{Age, is_compressed};
 use super::{Chunk, Look, SHORT, Tail};
 use crate::engine::Tick;
-use crate::engine::checkpoint::Fingerprint;
+use crate::engine::checkpoint::{Fingerprint, Identity};
 use crate::engine::framer::FramePosition;
 use crate::engine::outlets::{Outlets, StreamId};
 use crate::engine::report::Report;
@@ -18,7 +18,7 @@ use logship_crd::agent_config::StartAt;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// A file that cannot be opened or read is waited for no longer by those that begin like it.
+/// A file that cannot be opened is waited for no longer by those that begin like it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An open file whose contents are compared.
@@ -51,7 +51,7 @@ impl Tail {
             self.look_anew(now);
             return None;
         }
-        self.unreadable.remove(&file.name);
+        self.unreadable.remove(&file.path);
         let since = self.memory.short_since(file.identity);
         let (claims, doubt) = self.claims(now, file, &look);
         let known = self.memory.get(file.identity);
@@ -227,6 +227,11 @@ impl Tail {
                 let known = self.memory.forget(identity)?;
                 self.followed.update(id, |file| file.name = known.position.name);
             }
+            Origin::Unreadable(identity) => {
+                // Should it be no copy, then that much of it is the same all the same.
+                let name = self.memory.get(identity)?.position.name.clone();
+                self.followed.update(id, |file| file.name = name);
+            }
             Origin::Ghost(number) => {
                 let ghost = self.memory.lay(number)?;
                 self.followed.update(id, |file| file.name = ghost.name);
@@ -356,29 +361,28 @@ impl Tail {
         }
         let since = self.memory.short_since(file.identity).unwrap_or(now);
         let is_patient = self.drain_listed.is_none() && now < since + PATIENCE;
-        let more_of = |stage: Option<Stage>| match stage {
-            Some(Stage::Failed | Stage::Unread) if !is_patient => Doubt::Short,
-            _ => Doubt::Unread,
-        };
-        let parked = self.memory.suspects(&file.kin.stem, |identity| {
+        let is_hopeless = |identity| {
             let original = self.followed.id_of(identity);
-            more_of(
-                original
-                    .and_then(|id| self.followed.get(id))
-                    .map(|file| file.stage),
-            )
-        });
+            let original = original.and_then(|id| self.followed.get(id));
+            !is_patient && original.is_some_and(|original| original.stage == Stage::Failed)
+        };
+        // Of several names of a file one is known, and the rotation may be of another.
+        let named = self.names.get(&file.kin.stem).copied();
+        let is_kin = |identity: Identity, names: [&str; 3]| {
+            named == Some(identity) || names.contains(&&*file.kin.stem)
+        };
+        let parked = self.memory.suspects(is_kin, is_hopeless);
         let mut evidences: Vec<Evidence> = parked
+            .iter()
             .flat_map(|suspect| suspect.evidence(look, is_packed))
             .collect();
         let originals = self.followed.iter().filter(|other| {
-            let is_kin = other.kin.stem == file.kin.stem || other.name == file.kin.stem;
-            other.id != file.id && is_kin && other.is_read()
+            let names = [&*other.kin.stem, &other.name, &other.family];
+            other.id != file.id && is_kin(other.identity, names) && other.is_read()
         });
         for other in originals {
-            let more = more_of(Some(other.stage));
             if other.stage != Stage::Rested && other.looked_at < since {
-                evidences.push(Evidence::Later(more));
+                evidences.push(Evidence::Later(Doubt::Unread));
             }
             // A copy is not longer than its original.
             if look.size > other.size {
@@ -398,7 +402,7 @@ impl Tail {
                     skip_nul: false,
                 },
                 trails: &other.trails,
-                more,
+                more: Doubt::Unread,
             };
             evidences.extend(suspect.evidence(look, false));
         }

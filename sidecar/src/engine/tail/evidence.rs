@@ -26,6 +26,8 @@ pub(super) enum Origin {
     Followed(StreamId),
     /// A file that is there and not open at the moment.
     Parked(Identity),
+    /// A file that is there and cannot be opened.
+    Unreadable(Identity),
 }
 
 /// The supposition that a file has the contents of another.

@@ -7,7 +7,7 @@ use super::Entry;
 use super::begin::Begin;
 use super::evidence::{Doubt, Origin, Suspect};
 use super::file::File;
-use super::siblings::Rotated;
+use super::siblings::{Rotated, family};
 use super::trails::Trails;
 use crate::engine::Tick;
 use crate::engine::checkpoint::{FilePosition, Fingerprint, Identity, Trail};
@@ -27,6 +27,7 @@ pub(super) struct Known {
     pub position: FilePosition,
     /// What its last name said.
     pub kin: Rotated,
+    family: String,
     /// It is in the directory.
     pub is_present: bool,
     /// Its being gone was said, or is no loss.
@@ -45,6 +46,7 @@ pub(super) struct Ghost {
     pub number: u64,
     pub identity: Identity,
     pub kin: Rotated,
+    family: String,
     pub name: String,
     pub modified_ns: i128,
     fingerprint: Fingerprint,
@@ -69,11 +71,22 @@ pub(super) enum Aside {
     Short(Tick),
 }
 
+/// A file that is left alone.
+#[derive(Debug)]
+struct Left {
+    why: Aside,
+    name: String,
+    /// The name matches the pattern.
+    matched: bool,
+    /// Size and time of the contents.
+    seen: (u64, i128),
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     known: BTreeMap<Identity, Known>,
     ghosts: VecDeque<Ghost>,
-    aside: BTreeMap<Identity, (Aside, String, u64, i128)>,
+    aside: BTreeMap<Identity, Left>,
     ghost_number: u64,
 }
 
@@ -85,6 +98,7 @@ impl Memory {
             trails.push(position.trail);
             let known = Known {
                 kin: Rotated::current(&position.name),
+                family: family(&position.name),
                 is_present: false,
                 is_excused: position.finished,
                 is_unwanted: false,
@@ -139,6 +153,7 @@ impl Memory {
         let known = Known {
             position,
             kin: file.kin.clone(),
+            family: file.family.clone(),
             is_present: file.away_since.is_none(),
             is_excused: true,
             is_unwanted: false,
@@ -157,6 +172,7 @@ impl Memory {
             number: 0,
             identity: file.identity,
             kin: file.kin.clone(),
+            family: file.family.clone(),
             name: file.name.clone(),
             modified_ns: file.modified_ns,
             fingerprint: file.fingerprint,
@@ -176,6 +192,7 @@ impl Memory {
             number: 0,
             identity: known.position.identity,
             kin: known.kin,
+            family: known.family,
             name: known.position.name.clone(),
             modified_ns: known.position.modified_ns.into(),
             fingerprint: known.position.fingerprint,
@@ -201,14 +218,23 @@ impl Memory {
     }
 
     pub(super) fn set_aside(&mut self, file: &File, why: Aside) {
-        let (size, modified_ns) = file.seen();
-        let seen = (why, file.path.clone(), size, modified_ns);
-        self.aside.insert(file.identity, seen);
+        let left = Left {
+            why,
+            name: file.path.clone(),
+            matched: file.matched,
+            seen: file.seen(),
+        };
+        self.aside.insert(file.identity, left);
     }
 
     pub(super) fn set_aside_entry(&mut self, entry: &Entry) {
-        let seen = (Aside::Ignored, entry.name.clone(), entry.size, entry.modified_ns);
-        self.aside.insert(entry.identity, seen);
+        let left = Left {
+            why: Aside::Ignored,
+            name: entry.name.clone(),
+            matched: entry.matches,
+            seen: (entry.size, entry.modified_ns),
+        };
+        self.aside.insert(entry.identity, left);
     }
 
     /// Files of these names are left alone from now on.
@@ -223,7 +249,7 @@ impl Memory {
         for known in self.known.values_mut() {
             known.is_unwanted &= !has_come(&known.position.name);
         }
-        self.aside.retain(|_, (_, name, ..)| !has_come(name));
+        self.aside.retain(|_, left| !has_come(&left.name));
     }
 
     /// What was handed out and not settled of contents that were replaced is read again, should a copy be found.
@@ -233,10 +259,13 @@ impl Memory {
         }
     }
 
-    /// Why a file is left alone, and whether it has changed since.
+    /// Why a file is left alone, and whether it is another since: it was written to, or has come into the pattern.
     pub(super) fn aside(&self, entry: &Entry) -> Option<(Aside, bool)> {
-        let (why, _, size, modified_ns) = self.aside.get(&entry.identity)?;
-        Some((*why, (*size, *modified_ns) != (entry.size, entry.modified_ns)))
+        let Left {
+            why, matched, seen, ..
+        } = self.aside.get(&entry.identity)?;
+        let changed = *seen != (entry.size, entry.modified_ns) || entry.matches && !matched;
+        Some((*why, changed))
     }
 
     pub(super) fn reconsider(&mut self, identity: Identity) {
@@ -255,14 +284,14 @@ impl Memory {
     /// Whether a file waits for being long enough to tell who it is.
     pub(super) fn has_short(&self) -> bool {
         let mut aside = self.aside.values();
-        aside.any(|(why, ..)| matches!(why, Aside::Short(_)))
+        aside.any(|left| matches!(left.why, Aside::Short(_)))
     }
 
     /// Since when a file is too short to tell.
     pub(super) fn short_since(&self, identity: Identity) -> Option<Tick> {
-        match self.aside.get(&identity)? {
-            (Aside::Short(since), ..) => Some(*since),
-            _ => None,
+        match self.aside.get(&identity)?.why {
+            Aside::Short(since) => Some(since),
+            Aside::Ignored | Aside::CopyOf(..) => None,
         }
     }
 
@@ -307,19 +336,23 @@ impl Memory {
         missing
     }
 
-    /// Files that are not open and replaced contents whose copy a file of this stem may be. `unread` tells what follows from it that a
-    /// file is there and was not looked at since the start.
+    /// Files that are not open and replaced contents whose copy a file may be. Who is there and was not looked at since the start is
+    /// waited for, but if that `is_hopeless`.
     pub(super) fn suspects(
         &self,
-        stem: &str,
-        unread: impl Fn(Identity) -> Doubt,
-    ) -> impl Iterator<Item = Suspect<'_>> {
-        let known = self.known.values();
-        let known = known.filter(move |known| known.kin.stem == stem || known.position.name == stem);
-        let known = known.map(move |known| known.suspect(&unread));
-        let ghosts = self.ghosts.iter();
-        let ghosts = ghosts.filter(move |ghost| ghost.kin.stem == stem || ghost.name == stem);
-        ghosts.map(Ghost::suspect).chain(known)
+        is_kin: impl Fn(Identity, [&str; 3]) -> bool,
+        is_hopeless: impl Fn(Identity) -> bool,
+    ) -> Vec<Suspect<'_>> {
+        let known = self.known.values().filter(|known| {
+            let names = [&*known.kin.stem, &known.position.name, &known.family];
+            is_kin(known.position.identity, names)
+        });
+        let known = known.map(|known| known.suspect(&is_hopeless));
+        let ghosts = self.ghosts.iter().filter(|ghost| {
+            let names = [&*ghost.kin.stem, &ghost.name, &ghost.family];
+            is_kin(ghost.identity, names)
+        });
+        ghosts.map(Ghost::suspect).chain(known).collect()
     }
 
     fn add_ghost(&mut self, ghost: Ghost) -> u64 {
@@ -351,12 +384,13 @@ impl Ghost {
 }
 
 impl Known {
-    fn suspect(&self, unread: impl Fn(Identity) -> Doubt) -> Suspect<'_> {
+    fn suspect(&self, is_hopeless: impl Fn(Identity) -> bool) -> Suspect<'_> {
         let identity = self.position.identity;
         let is_to_come = !self.was_read_here() && !self.is_unwanted;
         let (origin, more) = match (self.is_present, is_to_come) {
             (false, _) => (Origin::Gone(identity), Doubt::None),
-            (true, true) => (Origin::Parked(identity), unread(identity)),
+            (true, true) if is_hopeless(identity) => (Origin::Unreadable(identity), Doubt::None),
+            (true, true) => (Origin::Parked(identity), Doubt::Unread),
             // It will not be known any better.
             (true, false) => (Origin::Parked(identity), Doubt::Short),
         };

@@ -26,7 +26,7 @@ enum Form {
     /// Its name promises a compressed file, and it is too short to tell: somebody may be about to write it.
     Promised,
     /// Compressed.
-    Packed(Packed),
+    Packed(Box<Packed>),
 }
 
 /// What a read found.
@@ -52,7 +52,7 @@ impl Contents {
             Form::Plain => fill(&mut head, |rest, at| self.file.read_at(rest, at))?,
             Form::Promised => 0,
             Form::Packed(packed) => {
-                let mut unpacked = packed.from_start();
+                let mut unpacked = packed.beginning();
                 fill(&mut head, |rest, _| unpacked.read(rest))?
             }
         };
@@ -96,7 +96,7 @@ impl Form {
         } else if filled < MAGIC.len() {
             Self::Promised
         } else {
-            Self::Packed(Packed::new(file.clone()))
+            Self::Packed(Box::new(Packed::new(file.clone())))
         })
     }
 }

@@ -59,7 +59,7 @@ impl Packed {
     }
 
     /// Its first bytes, from where nothing was unpacked yet.
-    pub(super) fn from_start(&self) -> impl Read + use<> {
+    pub(super) fn beginning(&self) -> impl Read + use<> {
         decoder(&self.file)
     }
 
