@@ -367,9 +367,9 @@ impl Tail {
             !is_patient && original.is_some_and(|original| original.stage == Stage::Failed)
         };
         // Of several names of a file one is known, and the rotation may be of another.
-        let named = self.names.get(&file.kin.stem).copied();
+        let bearer = self.names.get(&file.kin.stem).copied();
         let is_kin = |identity: Identity, names: [&str; 3]| {
-            named == Some(identity) || names.contains(&&*file.kin.stem)
+            bearer == Some(identity) || names.contains(&&*file.kin.stem)
         };
         let parked = self.memory.suspects(is_kin, is_hopeless);
         let mut evidences: Vec<Evidence> = parked
