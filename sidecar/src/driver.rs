@@ -256,7 +256,7 @@ impl Driver {
             Output::Reject { sink, rejected } => self.keep_rejected(sink, &rejected),
             Output::Alert(line) => alert(line),
             Output::Spool { spool, act } => {
-                let done = self.spools[spool].perform(act).as_done();
+                let done = self.spools[spool].perform(act).into_done();
                 self.engine.handle(now, Input::Spooled { spool, done });
             }
             Output::Save(document) => self.save(&document),

@@ -53,9 +53,4 @@ impl Disk {
             }
         }
     }
-
-    /// Bytes of all files.
-    pub fn bytes(&self) -> usize {
-        self.files.values().map(Vec::len).sum()
-    }
 }

@@ -101,9 +101,15 @@ pub struct Spool {
     read_bytes: usize,
     counts: Counts,
     reports: VecDeque<Report>,
-    said_failure: bool,
-    said_full: bool,
-    said_spilling: bool,
+    said: Said,
+}
+
+/// What was said and still holds.
+#[derive(Debug, Clone, Copy, Default)]
+struct Said {
+    failure: bool,
+    full: bool,
+    spilling: bool,
 }
 
 /// What is being done.
@@ -162,9 +168,10 @@ impl Spool {
                 lost_bytes,
                 ..Counts::default()
             },
-            said_failure: false,
-            said_full: false,
-            said_spilling: kept > 0,
+            said: Said {
+                spilling: kept > 0,
+                ..Said::default()
+            },
             reports: lost.into_iter().chain(replayed).collect(),
         }
     }
@@ -173,9 +180,10 @@ impl Spool {
     #[must_use]
     pub fn count_on(mut self, before: &Self) -> Self {
         self.counts = before.counts;
-        self.said_full = before.said_full;
-        self.said_failure = before.said_failure;
-        self.said_spilling |= before.said_spilling;
+        self.said = Said {
+            spilling: self.said.spilling || before.said.spilling,
+            ..before.said
+        };
         self.reports = before.reports.clone();
         self
     }
@@ -253,7 +261,7 @@ impl Spool {
     /// What is left to do before the process ends while something is not settled.
     pub fn close(&mut self, now: Tick) -> Option<Act> {
         self.is_spilling |= self.disk.bytes_max() > 0;
-        let is_sound = !self.said_failure;
+        let is_sound = !self.said.failure;
         self.next_write(now).or_else(|| self.next_sync(now, is_sound))
     }
 
@@ -350,8 +358,8 @@ impl Spool {
 
     /// What there is to say.
     pub fn report(&mut self) -> Option<Report> {
-        if !self.is_behind() && self.disk.is_empty() && std::mem::take(&mut self.said_spilling) {
-            self.said_full = false;
+        if !self.is_behind() && self.disk.is_empty() && std::mem::take(&mut self.said.spilling) {
+            self.said.full = false;
             self.reports.push_back(Report::SpillOver(self.name.clone()));
         }
         self.reports.pop_front()
@@ -392,7 +400,7 @@ impl Spool {
         let was_full = std::mem::replace(&mut self.is_full, place.is_none());
         if self.is_full && !was_full {
             self.counts.full += 1;
-            if !std::mem::replace(&mut self.said_full, true) {
+            if !std::mem::replace(&mut self.said.full, true) {
                 self.reports.push_back(Report::SpillFull {
                     source_name: self.name.clone(),
                     bytes_max: self.disk.bytes_max(),
@@ -410,21 +418,21 @@ impl Spool {
             self.fails(error);
             return;
         }
-        self.said_failure = false;
+        self.said.failure = false;
         // It is the same one still: nothing happens between an act and its answer.
         if let Some(chunk) = self.window.oldest() {
             self.counts.spilled_bytes += chunk.bytes.len() as u64;
             self.disk.written(now, chunk, place);
             self.window.drop_oldest();
         }
-        if !std::mem::replace(&mut self.said_spilling, true) {
+        if !std::mem::replace(&mut self.said.spilling, true) {
             self.reports.push_back(Report::SpillBegun(self.name.clone()));
         }
     }
 
     fn fails(&mut self, error: String) {
         self.counts.failures += 1;
-        if !std::mem::replace(&mut self.said_failure, true) {
+        if !std::mem::replace(&mut self.said.failure, true) {
             self.reports.push_back(Report::SpillFails {
                 source_name: self.name.clone(),
                 error,

@@ -38,7 +38,7 @@ pub enum Performed<'a> {
 
 impl<'a> Performed<'a> {
     /// As the engine takes it.
-    pub fn as_done(self) -> Done<'a> {
+    pub fn into_done(self) -> Done<'a> {
         match self {
             Self::Written(result) => Done::Written(result.map_err(|error| error.to_string())),
             Self::Synced(result) => Done::Synced(result.map_err(|error| error.to_string())),

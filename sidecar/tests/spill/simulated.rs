@@ -47,7 +47,9 @@ proptest! {
                 Event::Disk(is_full) => world.disk.is_full = is_full,
                 Event::Rotate => world.rotate(),
                 Event::Crash => world.crash(),
-                Event::Stop => drop(world.stop()),
+                Event::Stop => {
+                    world.stop();
+                }
                 Event::Change => world.change(SPOOL_BYTES),
             }
         }

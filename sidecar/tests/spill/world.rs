@@ -95,7 +95,8 @@ impl World {
         for _ in 0..1_000_000 {
             while let Some(output) = self.engine.poll(self.now) {
                 self.perform(output);
-                assert!(self.disk.bytes() <= self.bytes_max, "{}", self.disk.bytes());
+                let bytes: usize = self.disk.files.values().map(Vec::len).sum();
+                assert!(bytes <= self.bytes_max, "{bytes}");
                 if self.finished.is_some() || self.handed_over {
                     return;
                 }
