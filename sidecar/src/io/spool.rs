@@ -1,11 +1,12 @@
-//! The files of a spool: one for each segment, in a directory of the source's own, named by the address of its first entry.
+//! The files of a spool: one for each segment, in a directory of the source's own, named by the address of its first entry. Nobody else
+//! may read them: they hold lines as they were before any step.
 
 use crate::engine::checkpoint::{ContainerPosition, SpoolPosition};
 use crate::engine::spool::{Act, Done, FILE_BYTES_MAX, Fate, Found, Scan, Unread};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// More names in the directory are not looked at.
@@ -91,6 +92,7 @@ impl SpoolFiles {
                 .create(true)
                 .truncate(false)
                 .write(true)
+                .mode(0o600)
                 .open(path)?;
             self.open = Some((segment, file));
         }
