@@ -95,6 +95,10 @@ impl Shipper {
         ask_admin(self.port, "/metrics")
     }
 
+    pub fn child(&self) -> &std::process::Child {
+        self.running.as_ref().unwrap().child()
+    }
+
     /// Ends it as the kubelet does.
     pub fn terminate(mut self) -> Place {
         assert_eq!(self.running.take().unwrap().terminate(), Some(0));
