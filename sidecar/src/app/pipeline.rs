@@ -214,9 +214,9 @@ impl Wiring {
         for stream in engine.output_streams() {
             let (ask, asked) = mpsc::channel(4);
             questions.insert(stream.id, ask);
-            let (replies, replied) = mpsc::channel(1);
-            received.add(stream.id, replied);
-            let task = container_output::run(self.api.clone(), stream.id, stream.container, asked, replies);
+            let (reply, replies) = mpsc::channel(1);
+            received.add(stream.id, replies);
+            let task = container_output::run(self.api.clone(), stream.id, stream.container, asked, reply);
             let name = format!("{}/containerOutput", pipeline.name);
             tasks.spawn(async move {
                 task.await;

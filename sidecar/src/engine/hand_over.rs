@@ -98,21 +98,20 @@ impl Engine {
             let context = engine.outlets.context(number, labels.clone());
             let reading = engine.reading(pipeline);
             engine.outlets.count_on_from(number, before.taken(&source.name));
-            match (&source.kind, before.take_files(source)) {
-                (SourceKind::Files(files), Some(FileSource { tail, pattern, .. })) => {
-                    let succession = Succession {
-                        source: engine.sources.files.len(),
-                        settings: reading.of_files(files, context),
-                        patterns: (&pattern, &files.pattern),
-                        is_settled: before.is_settled,
-                    };
-                    let tail = tail.go_on(now, succession, &mut engine.outlets);
-                    engine.sources.add_files(number, &source.name, files, tail);
-                }
-                _ => {
-                    before.hand_spool_to(&mut engine, source, number, labels, start);
-                    engine.sources.add(source, reading, context, &before.known);
-                }
+            if let (SourceKind::Files(files), Some(FileSource { tail, pattern, .. })) =
+                (&source.kind, before.take_files(source))
+            {
+                let succession = Succession {
+                    source: engine.sources.files.len(),
+                    settings: reading.of_files(files, context),
+                    patterns: (&pattern, &files.pattern),
+                    is_settled: before.is_settled,
+                };
+                let tail = tail.go_on(now, succession, &mut engine.outlets);
+                engine.sources.add_files(number, &source.name, files, tail);
+            } else {
+                before.hand_spool_to(&mut engine, source, number, labels, start);
+                engine.sources.add(source, reading, context, &before.known);
             }
         }
         // Nobody reads the files of sources that are gone.

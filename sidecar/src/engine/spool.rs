@@ -184,7 +184,7 @@ impl Spool {
             spilling: self.said.spilling || before.said.spilling,
             ..before.said
         };
-        self.reports = before.reports.clone();
+        self.reports.clone_from(&before.reports);
         self
     }
 

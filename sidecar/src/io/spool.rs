@@ -72,7 +72,7 @@ impl SpoolFiles {
                 segment,
                 offset,
                 bytes,
-            } => Performed::Read(self.read(segment, offset, bytes).map_err(unread)),
+            } => Performed::Read(self.read(segment, offset, bytes).map_err(|error| unread(&error))),
             Act::Remove(segment) => {
                 self.open.take_if(|(open, _)| *open == segment);
                 // What stays is found, and removed, at the next start.
@@ -132,7 +132,7 @@ impl SpoolFiles {
     }
 }
 
-fn unread(error: io::Error) -> Unread {
+fn unread(error: &io::Error) -> Unread {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof => Unread::Gone,
         _ => Unread::Failed(error.to_string()),
@@ -147,12 +147,11 @@ pub fn find(
 ) -> io::Result<Found> {
     let mut scan = Scan::new(position, containers);
     for (first, path) in segments(directory)? {
-        let fate = match contents(&path)? {
-            Some(bytes) => scan.look(first, &bytes),
-            None => {
-                scan.set_aside(std::fs::metadata(&path)?.len());
-                Fate::SetAside
-            }
+        let fate = if let Some(bytes) = contents(&path)? {
+            scan.look(first, &bytes)
+        } else {
+            scan.set_aside(std::fs::metadata(&path)?.len());
+            Fate::SetAside
         };
         match fate {
             Fate::Keep => {}

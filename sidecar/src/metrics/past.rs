@@ -72,6 +72,30 @@ impl PipelineStatus {
         self.combine(other, u64::saturating_sub);
     }
 
+    fn combine_spills(&mut self, other: &Self, with: fn(u64, u64) -> u64) {
+        let spills = &mut self.spills[0];
+        for SpillStatus {
+            source: _,
+            bytes: _,
+            bytes_max: _,
+            is_full: _,
+            full,
+            spilled_bytes,
+            failures,
+            lost_bytes,
+        } in &other.spills
+        {
+            for (total, value) in [
+                (&mut spills.full, full),
+                (&mut spills.spilled_bytes, spilled_bytes),
+                (&mut spills.failures, failures),
+                (&mut spills.lost_bytes, lost_bytes),
+            ] {
+                *total = with(*total, *value);
+            }
+        }
+    }
+
     /// Combines each counter with the other's. Gauges are nothing: what is no more has none.
     fn combine(&mut self, other: &Self, with: fn(u64, u64) -> u64) {
         self.records = with(self.records, other.records);
@@ -154,27 +178,7 @@ impl PipelineStatus {
                 *total = with(*total, *value);
             }
         }
-        let spills = &mut self.spills[0];
-        for SpillStatus {
-            source: _,
-            bytes: _,
-            bytes_max: _,
-            is_full: _,
-            full,
-            spilled_bytes,
-            failures,
-            lost_bytes,
-        } in &other.spills
-        {
-            for (total, value) in [
-                (&mut spills.full, full),
-                (&mut spills.spilled_bytes, spilled_bytes),
-                (&mut spills.failures, failures),
-                (&mut spills.lost_bytes, lost_bytes),
-            ] {
-                *total = with(*total, *value);
-            }
-        }
+        self.combine_spills(other, with);
         for step in &other.steps {
             let total = same(
                 &mut self.steps,

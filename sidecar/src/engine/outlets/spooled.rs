@@ -78,15 +78,14 @@ impl Outlets {
                 behind,
             }));
         }
-        match spool.readers.get_mut(entry.container()) {
-            Some(reader) => reader.stream = Some(stream),
-            None => {
-                let reader = Reader {
-                    stream: Some(stream),
-                    context: context.clone(),
-                };
-                spool.readers.insert(entry.container().to_owned(), reader);
-            }
+        if let Some(reader) = spool.readers.get_mut(entry.container()) {
+            reader.stream = Some(stream);
+        } else {
+            let reader = Reader {
+                stream: Some(stream),
+                context: context.clone(),
+            };
+            spool.readers.insert(entry.container().to_owned(), reader);
         }
         Passage::Spooled
     }
