@@ -68,8 +68,6 @@ pub struct Follow {
     restarts_settled: u32,
     /// Of the last stream of a present instance, should it have been of the next one.
     seen: Option<Seen>,
-    /// When the last line was taken.
-    last_taken: Tick,
     /// The last stream was given up because nothing came any more.
     is_silent: bool,
     pause: Pause,
@@ -95,7 +93,6 @@ impl Follow {
             instances: Instances::default(),
             restarts_settled: 0,
             seen: None,
-            last_taken: Tick::ZERO,
             is_silent: false,
             pause: Pause::new(),
             account: Account::default(),
@@ -256,13 +253,11 @@ impl Follow {
                 let text = format!("container {:?} has not started", found.container);
                 reports.extend(self.account.unavailable(text));
             }
-            Next::Complete => match self.drain {
-                Some(_) => self.state = State::Done,
-                None => {
-                    let pause = self.pause.in_vain(random);
-                    self.wait(now + pause);
-                }
-            },
+            Next::Complete if self.drain.is_some() => self.state = State::Done,
+            Next::Complete => {
+                let pause = self.pause.in_vain(random);
+                self.wait(now + pause);
+            }
             Next::Previous { missing } => {
                 reports.extend(self.account.reads(&found.container));
                 reports.extend(self.account.missed(&found.container, missing));
@@ -290,7 +285,7 @@ impl Follow {
         let continues = self.instances.present() == read
             && !self.taken.is_fresh()
             && mistaken.is_none()
-            && !(is_read_out && now < self.last_taken + FILE_AGE_MIN);
+            && !(is_read_out && self.taken.is_of(of.found, FILE_AGE_MIN));
         let repeats = self.taken.repeats(since);
         let stream = Stream::new(now, (of, previous), since, repeats, continues);
         self.state = State::Streaming(Box::new(stream));
@@ -343,7 +338,6 @@ impl Follow {
             Some(Taken::New(line)) => {
                 first.get_or_insert(line.key.time);
                 self.taken.take(line.key);
-                self.last_taken = now;
                 self.pause.succeeded();
                 self.account.progressed();
                 outlets.line(now, self.id, &self.context, &line);

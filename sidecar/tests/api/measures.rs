@@ -39,7 +39,6 @@ fn start(api: &Api) -> (Running, Place, Duration) {
 
 #[test]
 #[ignore = "measures the program that LOGSHIP_MEASURED names; tests/bench/run does it"]
-#[expect(clippy::print_stdout, reason = "figures for who runs the bench")]
 fn measured_first_line_and_memory_at_rest() {
     let api = Api::start();
     api.write("web", "first");
