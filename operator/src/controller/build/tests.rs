@@ -67,7 +67,7 @@ fn the_config_map_belongs_to_its_resource_alone() {
             "version": 1,
             "name": "web",
             "generation": 3,
-            "sources": [{"name": "out", "containerOutput": {"containers": []}}],
+            "sources": [{"name": "out", "containerOutput": {"containers": [], "spill": {"maxBytes": 16 << 20}}}],
             "pipeline": [{"severity": {}}],
             "sinks": [{"name": "out", "batch": {"maxBytes": 1_048_576, "maxAgeMs": 200, "inFlight": 1}, "retry": {"maxAgeMs": 0},
                 "whenFull": "Block", "stdout": {"format": "json"}}],

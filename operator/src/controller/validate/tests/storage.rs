@@ -12,7 +12,9 @@ fn with(spills: [Value; 2], state: Value) -> impl FnOnce(&mut Value) {
             source
         };
         spec["sources"] = json!([source("output", output), source("more", more)]);
-        spec["sidecar"]["state"] = state;
+        if !state.is_null() {
+            spec["sidecar"]["state"] = state;
+        }
     }
 }
 
