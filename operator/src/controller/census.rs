@@ -20,10 +20,22 @@ pub(super) struct Namespace<'a> {
     pub pods: &'a [Arc<PodSummary>],
 }
 
-/// The pods that the resource `name` means, counted, and the names of those without a sidecar, newest first.
-pub(super) fn count(name: &str, namespace: Namespace<'_>, settings: &Settings) -> (PodCounts, Vec<String>) {
+/// The pods that a resource means.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Census {
+    /// Counted, but for what their sidecars run.
+    pub counts: PodCounts,
+    /// Names of those without a sidecar, newest first.
+    pub missed: Vec<String>,
+    /// Those with a sidecar, by name, and whether they are outdated.
+    pub carriers: Vec<(Arc<PodSummary>, bool)>,
+}
+
+/// The pods that the resource `name` means.
+pub(super) fn count(name: &str, namespace: Namespace<'_>, settings: &Settings) -> Census {
     let mut counts = PodCounts::default();
     let mut missed = Vec::new();
+    let mut carriers = Vec::new();
     for pod in namespace.asking() {
         let policies = matching(&pod.labels, namespace.policies);
         if !policies.iter().any(|policy| policy.name == name) {
@@ -31,15 +43,21 @@ pub(super) fn count(name: &str, namespace: Namespace<'_>, settings: &Settings) -
         }
         counts.matched += 1;
         if let Some(hash) = &pod.injected {
+            let is_outdated = *hash != injection_hash(policies, settings);
             counts.injected += 1;
-            counts.outdated += i32::from(*hash != injection_hash(policies, settings));
+            counts.outdated += i32::from(is_outdated);
+            carriers.push((Arc::clone(pod), is_outdated));
         } else {
             counts.missed += 1;
             missed.push(pod);
         }
     }
     missed.sort_by_key(|pod| Reverse(pod.created));
-    (counts, missed.into_iter().map(|pod| pod.name.clone()).collect())
+    Census {
+        counts,
+        missed: missed.into_iter().map(|pod| pod.name.clone()).collect(),
+        carriers,
+    }
 }
 
 /// The accounts of pods that get the right to read logs because `policy` says `Bind`.

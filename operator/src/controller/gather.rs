@@ -1,7 +1,9 @@
 //! Gathering: everything that is read before a resource is reconciled, from the caches and from the API.
 
 use super::Context;
-use super::census::{Namespace, bound_accounts, count, needs_token};
+use super::census::{Census, Namespace, bound_accounts, count, needs_token};
+use super::cluster::PodSummary;
+use super::tally::Carrier;
 use crate::inject::{Decision, Input, Settings, inject};
 use crate::policies::{Guarded, Policy, Readiness, readiness};
 use futures::future::try_join_all;
@@ -31,8 +33,10 @@ pub struct Gathered {
     pub bound_accounts: BTreeSet<String>,
     /// Whether any of them needs a token for pods that keep an account of their own.
     pub needs_token: bool,
-    /// The pods that the resource means.
+    /// The pods that the resource means, but for what their sidecars run.
     pub counts: PodCounts,
+    /// Those with a sidecar, and what is known of it.
+    pub(super) carriers: Vec<Carrier>,
     /// Accounts that may read logs because of the resource.
     pub accounts: Vec<String>,
     /// Why some of its pods, the newest, have no sidecar; at most ten.
@@ -103,7 +107,12 @@ pub(super) async fn gather(ctx: &Context, shipping: &LogShipping) -> Result<Gath
     };
     let settings = ctx.settings();
 
-    let (counts, missed) = count(&name, seen, &settings);
+    let Census {
+        counts,
+        missed,
+        carriers,
+    } = count(&name, seen, &settings);
+    let carriers = survey(ctx, shipping, &carriers);
     let pods_path = Pod::url_path(&(), Some(&namespace));
     let explained = missed.iter().take(SKIPS_MAX).map(async |pod| {
         // Raw, because injection must see every field.
@@ -121,12 +130,31 @@ pub(super) async fn gather(ctx: &Context, shipping: &LogShipping) -> Result<Gath
             .collect(),
         needs_token: policies.iter().any(|policy| needs_token(policy, &settings)),
         counts,
+        carriers,
         accounts: own.map(|policy| accounts(policy, seen)).unwrap_or_default(),
         skips,
         siblings,
         injection,
         namespace,
     })
+}
+
+/// Has the sidecars of the resource asked whether they run its generation; what is known of them by now.
+fn survey(ctx: &Context, shipping: &LogShipping, carriers: &[(Arc<PodSummary>, bool)]) -> Vec<Carrier> {
+    let namespace = shipping.namespace().unwrap_or_default();
+    let addresses = carriers
+        .iter()
+        .filter_map(|(pod, _)| Some((pod.name.as_str(), pod.address?)))
+        .collect();
+    let generation = shipping.metadata.generation.unwrap_or_default();
+    ctx.survey
+        .expect(&namespace, &shipping.name_any(), generation, &addresses);
+    let carrier = |(pod, is_outdated): &(Arc<PodSummary>, bool)| Carrier {
+        pod: pod.name.clone(),
+        is_outdated: *is_outdated,
+        heard: ctx.survey.heard(&namespace, &pod.name),
+    };
+    carriers.iter().map(carrier).collect()
 }
 
 fn siblings(shippings: &Store<Guarded>, namespace: &str) -> Vec<Arc<Guarded>> {

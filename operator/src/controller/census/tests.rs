@@ -30,6 +30,7 @@ fn pod(name: &str, app: &str, created: i64, injected: Option<String>) -> PodSumm
         name: name.to_owned(),
         labels: [("app".to_owned(), app.to_owned())].into(),
         injected,
+        address: None,
         account: format!("account-of-{name}"),
         created: k8s_openapi::jiff::Timestamp::from_second(created).ok(),
     }
@@ -66,23 +67,33 @@ fn pods_are_counted_once_each_by_what_they_carry() {
         policies: &policies,
         pods: &pods,
     };
-    let (counts, missed) = count("web", namespace, &settings());
+    let Census {
+        counts,
+        missed,
+        carriers,
+    } = count("web", namespace, &settings());
     assert_eq!(
         counts,
         PodCounts {
             matched: 4,
             injected: 2,
             outdated: 1,
-            missed: 2
+            missed: 2,
+            ..PodCounts::default()
         }
     );
     assert_eq!(missed, ["late", "early"], "the newest first");
+    let carriers: Vec<(&str, bool)> = carriers
+        .iter()
+        .map(|(pod, is_outdated)| (pod.name.as_str(), *is_outdated))
+        .collect();
+    assert_eq!(carriers, [("current", false), ("old", true)]);
 
     let unlabelled = Namespace {
         injection: None,
         ..namespace
     };
-    assert_eq!(count("web", unlabelled, &settings()).0, PodCounts::default());
+    assert_eq!(count("web", unlabelled, &settings()), Census::default());
 }
 
 #[test]
