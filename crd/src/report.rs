@@ -54,6 +54,7 @@ pub fn document_name(shipping: &str) -> String {
 
 impl Report {
     /// Within the bounds: of the mistakes of each document the first [`ERRORS_MAX`], each of at most [`ERROR_BYTES_MAX`].
+    #[must_use]
     pub fn bounded(mut self) -> Self {
         for rejection in &mut self.rejected {
             let more = rejection.errors.len().saturating_sub(ERRORS_MAX);

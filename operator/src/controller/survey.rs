@@ -51,7 +51,7 @@ impl Survey {
         addresses: &BTreeMap<&str, IpAddr>,
     ) {
         self.lock()
-            .expect(namespace, shipping, generation, addresses, Instant::now());
+            .expect(namespace, shipping, generation, addresses, now());
         self.changed.notify_one();
     }
 
@@ -88,11 +88,11 @@ pub(super) async fn run(
             Some((question, answer)) = asked.next() => {
                 let question: roll::Question = question;
                 metrics.count_question(result(&answer));
-                let concerned = survey.lock().settle(&question, answer, Instant::now(), fastrand::f64());
+                let concerned = survey.lock().settle(&question, answer, now(), fastrand::f64());
                 news.extend(references(&question.pod.namespace, concerned));
             }
             () = sleep_until(next), if asked.len() < QUESTIONS_MAX => {
-                let due = survey.lock().due(Instant::now(), QUESTIONS_MAX - asked.len());
+                let due = survey.lock().due(now(), QUESTIONS_MAX - asked.len());
                 asked.extend(due.into_iter().map(async |question| {
                     let answer = ask::ask(&question, SIDECAR_ADMIN_PORT).await;
                     (question, answer)
@@ -125,6 +125,10 @@ fn references(namespace: &str, names: BTreeSet<String>) -> impl Iterator<Item = 
     names
         .into_iter()
         .map(move |name| ObjectRef::new(&name).within(namespace))
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 /// Never, where there is nothing to wait for.

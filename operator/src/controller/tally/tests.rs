@@ -249,7 +249,7 @@ proptest! {
         prop_assert!(usize::try_from(running + tally.unknown).unwrap() <= carriers.len());
         let verdict = tally.verdict.unwrap();
         prop_assert!(["True", "False", "Unknown"].contains(&verdict.status));
-        let is_refused = tally.refusals.first().is_some();
+        let is_refused = !tally.refusals.is_empty();
         prop_assert_eq!(verdict.reason == "Refused", is_refused);
     }
 }

@@ -50,7 +50,7 @@ const HOT: [Row; 14] = [
     ),
     (
         "sources.files.framing",
-        r#"{"sources": [{"name": "access", "files": {"directory": "/logs", "pattern": "log$", "framing": "Cri"}}]}"#,
+        r#"{"sources": [{"name": "access", "files": {"directory": "/logs", "pattern": "log$", "framing": "cri"}}]}"#,
     ),
     (
         "sources.files.multiline",
@@ -174,10 +174,10 @@ fn what_needs_another_pod_changes_the_hash() {
     };
     hashes.push(another(|settings| settings.image = "logship:2".to_owned()));
     hashes.push(another(|settings| {
-        settings.image_pull_policy = "Always".to_owned()
+        settings.image_pull_policy = "Always".to_owned();
     }));
     hashes.push(another(|settings| {
-        settings.exclude_containers.push("proxy".to_owned())
+        settings.exclude_containers.push("proxy".to_owned());
     }));
     // As `native: Never`, which is in the table.
     assert!(hashes.contains(&another(|settings| settings.nodes_run_native = false)));

@@ -5,6 +5,11 @@ use proptest::prelude::*;
 const A: &str = "10.0.0.1";
 const B: &str = "10.0.0.2";
 
+/// Some moment.
+fn start() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 fn second(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
@@ -52,7 +57,7 @@ fn pause(roll: &mut Roll, answer: Result<Report, Silence>, start: Instant, passe
 
 #[test]
 fn who_lags_behind_is_asked_again_after_a_quarter_of_the_time_and_who_does_not_rarely() {
-    let start = Instant::now();
+    let start = start();
     let check = |answer: Result<Report, Silence>, passed: u64, expected: u64| {
         let found = pause(&mut roll(start), answer.clone(), start, passed);
         assert_eq!(found, second(expected), "{answer:?} after {passed} s");
@@ -73,7 +78,7 @@ fn who_lags_behind_is_asked_again_after_a_quarter_of_the_time_and_who_does_not_r
 
 #[test]
 fn a_new_generation_or_address_is_asked_for_at_once() {
-    let start = Instant::now();
+    let start = start();
     let mut roll = roll(start);
     assert_eq!(pause(&mut roll, Ok(runs(2)), start, 0), second(600));
     let later = start + second(100);
@@ -96,7 +101,7 @@ fn a_new_generation_or_address_is_asked_for_at_once() {
 
 #[test]
 fn only_the_third_silence_in_a_row_counts_and_news_are_told_once() {
-    let start = Instant::now();
+    let start = start();
     let mut roll = roll(start);
     let silence = Err(Silence::Unreachable);
     let told = |roll: &mut Roll, answer| {
@@ -117,15 +122,17 @@ fn only_the_third_silence_in_a_row_counts_and_news_are_told_once() {
 
 #[test]
 fn those_that_do_not_carry_a_resource_any_more_are_not_asked() {
-    let now = Instant::now();
+    let now = start();
     let mut roll = roll(now);
     roll.expect("shop", "web", 2, &addresses(&[("web-0", A), ("web-1", B)]), now);
     roll.expect("bank", "web", 1, &addresses(&[("web-0", "10.0.0.3")]), now);
     roll.expect("shop", "db", 1, &addresses(&[("web-1", B)]), now);
-    let asked = |roll: &mut Roll| {
-        let due = roll.due(now, 16);
+    let mut later = now;
+    let mut asked = |roll: &mut Roll| {
+        later += second(2);
+        let due = roll.due(later, 16);
         for question in &due {
-            roll.settle(question, Err(Silence::NoReport), now - second(1), 0.0);
+            roll.settle(question, Err(Silence::NoReport), later, 0.0);
         }
         due.iter()
             .map(|question| format!("{}/{}", question.pod.namespace, question.pod.name))
@@ -142,13 +149,7 @@ fn those_that_do_not_carry_a_resource_any_more_are_not_asked() {
 #[test]
 fn an_address_that_no_pod_has_is_not_asked() {
     let mut roll = Roll::default();
-    roll.expect(
-        "shop",
-        "web",
-        1,
-        &addresses(&[("web-0", "127.0.0.1")]),
-        Instant::now(),
-    );
+    roll.expect("shop", "web", 1, &addresses(&[("web-0", "127.0.0.1")]), start());
     assert_eq!(
         (roll.next(), roll.heard(&pod("web-0"))),
         (None, Heard::NotStarted)
@@ -157,7 +158,7 @@ fn an_address_that_no_pod_has_is_not_asked() {
 
 #[test]
 fn a_sidecar_is_not_asked_twice_at_once_and_those_wait_least_that_waited_longest() {
-    let start = Instant::now();
+    let start = start();
     let mut roll = roll(start + second(1));
     roll.expect("shop", "db", 1, &addresses(&[("db-0", B)]), start);
     let now = start + second(2);
@@ -171,7 +172,7 @@ proptest! {
     /// a few dozen times, not thousands.
     #[test]
     fn what_is_told_is_never_much_older_than_it_took(taken_ms in 0u64..3_600_000) {
-        let start = Instant::now();
+        let start = start();
         let taken = Duration::from_millis(taken_ms);
         let mut roll = roll(start);
         let mut questions = 0;
