@@ -27,6 +27,8 @@ pub const RESOURCES_ANNOTATION: &str = "logship.dev/resources";
 pub const KEEP_TOKEN_ANNOTATION: &str = "logship.dev/keep-token";
 /// Annotation written by injection: the hash of the injected plan.
 pub const INJECTED_ANNOTATION: &str = "logship.dev/injected";
+/// Written by injection where it left a resource out: which, why, and for which other one, as a JSON list.
+pub const LEFT_OUT_ANNOTATION: &str = "logship.dev/left-out";
 /// The annotations that a user may set on a pod; any other key below [`GROUP`] is warned about.
 pub const USER_ANNOTATIONS: [&str; 5] = [
     CONTAINER_ANNOTATION,
@@ -113,6 +115,10 @@ pub const ENV_POD_NAMESPACE: &str = "POD_NAMESPACE";
 pub const ENV_POD_UID: &str = "POD_UID";
 /// Environment of the sidecar: node of its pod.
 pub const ENV_NODE_NAME: &str = "NODE_NAME";
+/// Environment of the sidecar: a field of its pod that the path of a log directory needs (`subPathExpr`), by its number.
+pub fn field_variable(number: usize) -> String {
+    format!("LOGSHIP_FIELD_{number}")
+}
 /// Environment of the sidecar: a JSON object, `"<resource>/<source>"` → the directory as the sidecar sees it. A pod's
 /// volumes decide these paths, so they cannot be in the resource's ConfigMap; an absent entry means [`logs_path`].
 pub const ENV_DIRECTORIES: &str = "LOGSHIP_DIRECTORIES";

@@ -11,7 +11,7 @@ pub struct LogShippingStatus {
     /// The generation of the spec that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, Valid, RbacReady, ConfigReady, Applied.
+    /// Ready, Valid, RbacReady, ConfigReady, Compatible, Applied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// Pods of this namespace, counted.
@@ -41,7 +41,7 @@ pub struct PodCounts {
     /// Selected, and opted in by their own label or their namespace's.
     #[serde(default)]
     pub matched: i32,
-    /// Matched, with a sidecar.
+    /// Matched, with a sidecar that serves this resource.
     #[serde(default)]
     pub injected: i32,
     /// Injected, and their sidecars run the generation that this status speaks of.
@@ -53,7 +53,7 @@ pub struct PodCounts {
     /// Injected, but not as they would be today.
     #[serde(default)]
     pub outdated: i32,
-    /// Matched, without a sidecar.
+    /// Matched, without a sidecar, or with one that serves other resources and not this one.
     #[serde(default)]
     pub missed: i32,
 }
@@ -106,6 +106,8 @@ pub enum ConditionType {
     RbacReady,
     /// The ConfigMap was applied.
     ConfigReady,
+    /// No pod had to choose between this resource and another one.
+    Compatible,
     /// Every sidecar runs the newest generation.
     Applied,
 }
@@ -118,6 +120,7 @@ impl ConditionType {
             Self::Valid => "Valid",
             Self::RbacReady => "RbacReady",
             Self::ConfigReady => "ConfigReady",
+            Self::Compatible => "Compatible",
             Self::Applied => "Applied",
         }
     }

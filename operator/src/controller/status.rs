@@ -3,6 +3,7 @@
 //! It is pure. The same outcome gives the same status at any time, so that an unchanged one is never written.
 
 use super::apply::Applied;
+use super::census::Conflict;
 use super::gather::{Gathered, Skip};
 use super::tally::{Tally, tally, unless_incomplete};
 use super::validate::{Violation, violations_text};
@@ -93,7 +94,7 @@ fn findings(
     outcome: Outcome<'_>,
     gathered: &Gathered,
     verdict: Option<Finding>,
-) -> [(ConditionType, Option<Finding>); 5] {
+) -> [(ConditionType, Option<Finding>); 6] {
     let refused = |reason, message: String, applied| {
         [
             (
@@ -114,6 +115,7 @@ fn findings(
             ),
             (ConditionType::RbacReady, None),
             (ConditionType::ConfigReady, None),
+            (ConditionType::Compatible, None),
             (ConditionType::Applied, applied),
         ]
     };
@@ -144,6 +146,7 @@ fn findings(
                     ConditionType::ConfigReady,
                     Some(written(config, "the ConfigMap was applied")),
                 ),
+                (ConditionType::Compatible, Some(compatible(&gathered.conflicts))),
                 (ConditionType::Applied, verdict),
             ]
         }
@@ -157,7 +160,7 @@ fn ready(parts: [&Result<(), super::apply::Error>; 2], gathered: &Gathered) -> F
     let counts = gathered.counts;
     let message = match gathered.skips.first() {
         Some(skip) => format!(
-            "pods without a sidecar: {} of {}, for example {}: {}",
+            "pods that are not shipped: {} of {}, for example {}: {}",
             counts.missed, counts.matched, skip.pod, skip.message
         ),
         None if counts.matched == 0 => without_pods(gathered),
@@ -167,6 +170,25 @@ fn ready(parts: [&Result<(), super::apply::Error>; 2], gathered: &Gathered) -> F
         status: "True",
         reason: "Applied",
         message,
+    }
+}
+
+/// What a resource is told of others that it shares pods with.
+fn compatible(conflicts: &[Conflict]) -> Finding {
+    match conflicts {
+        [] => Finding {
+            status: "True",
+            reason: "NoConflict",
+            message: "no pod had to choose between this and another LogShipping".to_owned(),
+        },
+        [Conflict { pod, message }, ..] => Finding {
+            status: "False",
+            reason: "Conflict",
+            message: format!(
+                "pods in which not every LogShipping can be served: {}, for example {pod}: {message}",
+                conflicts.len()
+            ),
+        },
     }
 }
 

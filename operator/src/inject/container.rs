@@ -82,6 +82,7 @@ fn environment(native: bool, logs: &Logs) -> Vec<Value> {
         from_pod(names::ENV_POD_UID, "metadata.uid"),
         from_pod(names::ENV_NODE_NAME, "spec.nodeName"),
     ];
+    environment.extend(logs.fields.variables().map(|(name, path)| from_pod(&name, path)));
     if !logs.directories.is_empty() {
         let directories = json!(logs.directories).to_string();
         // Kubernetes expands `$(NAME)` in values; `$$` stands for a dollar.

@@ -5,6 +5,7 @@
 //! A directory below one that got an emptyDir gets its own, because a new volume is empty and the application expects it there.
 
 use super::annotations::Overrides;
+use super::expression::{self, Fields, Folder};
 use super::patch::Draft;
 use super::plan::{FilesPlan, Plan, digest};
 use super::pod::{Pod, mounts, text};
@@ -37,6 +38,8 @@ pub(super) struct Logs {
     pub(super) mounts: Vec<Value>,
     /// `<resource>/<source>` → directory in the sidecar.
     pub(super) directories: BTreeMap<String, String>,
+    /// Fields of the pod that the paths of the mounts need.
+    pub(super) fields: Fields,
     /// Names of the volumes that were made.
     pub(super) made: Vec<String>,
     /// The container of the first source, whose files the sidecar has to be able to read.
@@ -48,6 +51,7 @@ pub(super) fn share(draft: &mut Draft, plan: &Plan<'_>, overrides: &Overrides<'_
     let mut logs = Logs::default();
     // A volume that one source names serves another that names none.
     let (named, others): (Vec<_>, Vec<_>) = plan.files.iter().partition(|files| files.volume.is_some());
+    let mut mounted: Vec<Place<'_>> = Vec::new();
     for files in named.into_iter().chain(others) {
         let container = writer(draft.pod(), files, plan, overrides)?;
         let place = Place {
@@ -60,10 +64,12 @@ pub(super) fn share(draft: &mut Draft, plan: &Plan<'_>, overrides: &Overrides<'_
             .covering_mount(draft.pod())?
             .is_none_or(|mount| place.is_missing_on(mount, &logs.made))
         {
+            place.check_is_the_only_one(&mounted)?;
             logs.made.extend(place.mount_volume(draft)?);
         }
         place.read_from_sidecar(draft.pod(), &mut logs)?;
-        logs.writer.get_or_insert(place.container);
+        logs.writer.get_or_insert_with(|| place.container.clone());
+        mounted.push(place);
     }
     Ok(logs)
 }
@@ -176,11 +182,31 @@ impl Place<'_> {
             );
             return Err(self.skip(SkipReason::UnsupportedMount, &problem));
         }
-        if mount.get("subPathExpr").is_some() {
-            let problem = format!("{here} by subPathExpr, which only that container can expand: use subPath");
-            return Err(self.skip(SkipReason::UnsupportedMount, &problem));
-        }
         Ok(())
+    }
+
+    /// The application would find the files of one resource's directory in that of the other, and both would ship all of them.
+    fn check_is_the_only_one(&self, mounted: &[Place<'_>]) -> Result<(), Skip> {
+        let Some(volume) = self.files.volume else {
+            return Ok(());
+        };
+        let is_here = |other: &&Place<'_>| {
+            let FilesPlan { shipping, volume, .. } = other.files;
+            other.container == self.container
+                && *shipping != self.files.shipping
+                && *volume == self.files.volume
+        };
+        let Some(other) = mounted.iter().find(is_here) else {
+            return Ok(());
+        };
+        let FilesPlan {
+            shipping, directory, ..
+        } = other.files;
+        let problem = format!(
+            "volume {volume} would be mounted at {}, and is at {directory} of container {} for LogShipping {shipping}: name the same directory, or another volume",
+            self.files.directory, self.container
+        );
+        Err(self.skip(SkipReason::Conflict, &problem))
     }
 
     /// Mounts a volume at the directory: the one that the source names, else a new emptyDir, whose name is returned.
@@ -238,9 +264,30 @@ impl Place<'_> {
         if let Some(folder) = mount.get("subPath") {
             read_only["subPath"] = folder.clone();
         }
+        match self.expanded(pod, mount, &mut logs.fields)? {
+            Folder::None => {}
+            Folder::Plain(folder) => read_only["subPath"] = json!(folder),
+            Folder::Expression(expression) => read_only["subPathExpr"] = json!(expression),
+        }
         logs.mounts.push(read_only);
         logs.directories.insert(format!("{shipping}/{source}"), place);
         Ok(())
+    }
+
+    /// The folder that the mount names by an expression, for the sidecar.
+    fn expanded(&self, pod: Pod<'_>, mount: &Value, fields: &mut Fields) -> Result<Folder, Skip> {
+        let expression = text(mount, "subPathExpr").unwrap_or_default();
+        let Some((_, container)) = pod.container(&self.container) else {
+            return Ok(Folder::None);
+        };
+        expression::translate(expression, container, fields).map_err(|error| {
+            let volume = text(mount, "name").unwrap_or_default();
+            let problem = format!(
+                "{} of container {} lies on volume {volume} by the subPathExpr {expression}: {error}",
+                self.files.directory, self.container
+            );
+            self.skip(SkipReason::UnsupportedMount, &problem)
+        })
     }
 
     /// A name for a new volume: readable where that is possible, with a hash where it is too long or taken.

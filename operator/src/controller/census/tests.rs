@@ -12,6 +12,7 @@ fn policy(name: &str, app: &str, account: &str, source: &Value) -> Arc<Policy> {
     let spec = serde_json::from_value(spec).unwrap();
     Arc::new(Policy {
         name: name.to_owned(),
+        created: None,
         spec,
         readiness: Readiness::Ready,
     })
@@ -31,6 +32,7 @@ fn pod(name: &str, app: &str, created: i64, injected: Option<String>) -> PodSumm
         labels: [("app".to_owned(), app.to_owned())].into(),
         injected,
         address: None,
+        left_out: Vec::new(),
         account: format!("account-of-{name}"),
         created: k8s_openapi::jiff::Timestamp::from_second(created).ok(),
     }
@@ -67,13 +69,9 @@ fn pods_are_counted_once_each_by_what_they_carry() {
         policies: &policies,
         pods: &pods,
     };
-    let Census {
-        counts,
-        missed,
-        carriers,
-    } = count("web", namespace, &settings());
+    let census = count("web", namespace, &settings());
     assert_eq!(
-        counts,
+        census.counts,
         PodCounts {
             matched: 4,
             injected: 2,
@@ -82,8 +80,10 @@ fn pods_are_counted_once_each_by_what_they_carry() {
             ..PodCounts::default()
         }
     );
+    let missed: Vec<_> = census.missed.iter().map(|missed| missed.pod.as_str()).collect();
     assert_eq!(missed, ["late", "early"], "the newest first");
-    let carriers: Vec<(&str, bool)> = carriers
+    let carriers: Vec<(&str, bool)> = census
+        .carriers
         .iter()
         .map(|(pod, is_outdated)| (pod.name.as_str(), *is_outdated))
         .collect();
@@ -94,6 +94,58 @@ fn pods_are_counted_once_each_by_what_they_carry() {
         ..namespace
     };
     assert_eq!(count("web", unlabelled, &settings()), Census::default());
+}
+
+#[test]
+fn who_is_left_out_is_not_shipped_and_both_are_told_for_as_long_as_it_would_be_so_today() {
+    let policies = ["a", "b", "c"].map(|name| policy(name, "web", "Inject", &api()));
+    let current = Some(injection_hash(&policies, &settings()));
+    let with = |name: &str, created, injected| PodSummary {
+        left_out: vec![LeftOut {
+            resource: "b".to_owned(),
+            reason: "Conflict".to_owned(),
+            message: "m".to_owned(),
+            rival: Some("a".to_owned()),
+        }],
+        ..pod(name, "web", created, injected)
+    };
+    let pods = [
+        with("early", 1, current.clone()),
+        with("late", 2, current),
+        with("outdated", 3, Some("another-hash".to_owned())),
+    ]
+    .map(Arc::new);
+    let seen = |name: &str| {
+        let namespace = Namespace {
+            injection: Some("enabled"),
+            policies: &policies,
+            pods: &pods,
+        };
+        let Census {
+            counts,
+            missed,
+            conflicts,
+            carriers: _,
+        } = count(name, namespace, &settings());
+        let counts = (counts.matched, counts.injected, counts.outdated, counts.missed);
+        let missed: Vec<_> = missed
+            .iter()
+            .map(|Missed { pod, why }| (pod.clone(), matches!(why, Why::LeftOut(_))))
+            .collect();
+        let conflicts: Vec<_> = conflicts
+            .into_iter()
+            .map(|Conflict { pod, message }| format!("{pod}: {message}"))
+            .collect();
+        (counts, missed, conflicts)
+    };
+    let text = |text: &str| ["late", "early"].map(|pod| format!("{pod}: {text}")).to_vec();
+    let winner = text("LogShipping b is left out, because this one came first: m");
+    assert_eq!(seen("a"), ((3, 3, 1, 0), vec![], winner));
+    let missed = [("outdated", false), ("late", true), ("early", true)]
+        .map(|(pod, left_out)| (pod.to_owned(), left_out));
+    let loser = text("this one is left out, because LogShipping a came first: m");
+    assert_eq!(seen("b"), ((3, 0, 0, 3), missed.to_vec(), loser));
+    assert_eq!(seen("c"), ((3, 3, 1, 0), vec![], vec![]));
 }
 
 #[test]

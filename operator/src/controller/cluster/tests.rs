@@ -27,6 +27,7 @@ fn only_what_the_census_needs_is_kept() {
         labels: [("app".to_owned(), "web".to_owned())].into(),
         injected: Some("abc".to_owned()),
         address: None,
+        left_out: Vec::new(),
         account: "backend".to_owned(),
         created: "2026-01-02T03:04:05Z".parse().ok(),
     };

@@ -84,12 +84,13 @@ fn applied_objects_make_every_condition_true() {
             ("Valid", "True", "Valid", 1),
             ("RbacReady", "True", "Applied", 1),
             ("ConfigReady", "True", "Applied", 1),
+            ("Compatible", "True", "NoConflict", 1),
             ("Applied", "True", "NoPods", 1),
         ]
     );
     assert_eq!(
         status.conditions[0].message,
-        "pods without a sidecar: 1 of 3, for example web-1: use another"
+        "pods that are not shipped: 1 of 3, for example web-1: use another"
     );
     assert_eq!(status.observed_generation, Some(7));
     assert_eq!(status.pods, gathered().counts);
@@ -141,6 +142,7 @@ fn only_a_condition_whose_status_changes_gets_a_new_time() {
             ("Valid", "True", "Valid", 1),
             ("RbacReady", "False", "NameTaken", 2),
             ("ConfigReady", "True", "Applied", 1),
+            ("Compatible", "True", "NoConflict", 1),
             ("Applied", "True", "NoPods", 1),
         ]
     );
@@ -168,6 +170,7 @@ fn an_invalid_spec_is_told_and_leaves_what_was_applied_before() {
             ("Valid", "False", "InvalidSpec", 2),
             ("RbacReady", "True", "Applied", 1),
             ("ConfigReady", "True", "Applied", 1),
+            ("Compatible", "True", "NoConflict", 1),
             ("Applied", "False", "InvalidSpec", 2),
         ]
     );
@@ -213,6 +216,26 @@ fn a_skip_keeps_its_time_until_its_reason_changes() {
 }
 
 #[test]
+fn a_conflict_is_a_condition_of_its_own_and_leaves_the_resource_ready() {
+    let mut conflicting = gathered();
+    conflicting.conflicts = ["web-2", "web-1"]
+        .map(|pod| Conflict {
+            pod: pod.to_owned(),
+            message: "this one is left out".to_owned(),
+        })
+        .to_vec();
+    let none = LogShippingStatus::default();
+    let status = told(&none, Outcome::Applied(&applied()), &conflicting, 1);
+    let conditions = conditions(&status);
+    assert_eq!(conditions[0], ("Ready", "True", "Applied", 1));
+    assert_eq!(conditions[4], ("Compatible", "False", "Conflict", 1));
+    assert_eq!(
+        status.conditions[4].message,
+        "pods in which not every LogShipping can be served: 2, for example web-2: this one is left out"
+    );
+}
+
+#[test]
 fn what_sidecars_run_is_counted_and_told() {
     let runs = |generation: i64| {
         let report = serde_json::from_value(serde_json::json!({"appliedGenerations": {"shop": generation}}));
@@ -229,7 +252,7 @@ fn what_sidecars_run_is_counted_and_told() {
     };
     let none = LogShippingStatus::default();
     let first = told(&none, Outcome::Applied(&applied()), &during, 1);
-    assert_eq!(conditions(&first)[4], ("Applied", "Unknown", "Pending", 1));
+    assert_eq!(conditions(&first)[5], ("Applied", "Unknown", "Pending", 1));
     let generations = |status: &LogShippingStatus| -> Vec<(i64, i32)> {
         let counts = status.generations.iter();
         counts.map(|count| (count.generation, count.pods)).collect()
@@ -252,6 +275,6 @@ fn what_sidecars_run_is_counted_and_told() {
         ..gathered()
     };
     let third = told(&second, Outcome::Applied(&applied()), &after, 3);
-    assert_eq!(conditions(&third)[4], ("Applied", "True", "Applied", 3));
+    assert_eq!(conditions(&third)[5], ("Applied", "True", "Applied", 3));
     assert_eq!((third.pods.current, generations(&third)), (2, vec![(7, 2)]));
 }

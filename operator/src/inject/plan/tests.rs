@@ -12,6 +12,7 @@ fn policy(name: &str, change: &Value) -> Arc<Policy> {
     let spec = serde_json::from_value(spec).unwrap();
     Arc::new(Policy {
         name: name.to_owned(),
+        created: None,
         spec,
         readiness: Readiness::Ready,
     })
