@@ -12,6 +12,7 @@ mod change;
 mod secrets;
 #[expect(
     dead_code,
+    clippy::unwrap_used,
     reason = "shared with the tests of the sidecar, which use the rest"
 )]
 #[path = "../../sidecar/tests/run/tls.rs"]
