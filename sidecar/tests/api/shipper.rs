@@ -22,7 +22,7 @@ pub fn document(containers: &[&str], sinks: &Value) -> Value {
 pub struct Shipper {
     pub place: Place,
     port: u16,
-    running: Option<Running>,
+    pub running: Option<Running>,
 }
 
 impl Shipper {
@@ -93,10 +93,6 @@ impl Shipper {
 
     pub fn metrics(&self) -> String {
         ask_admin(self.port, "/metrics")
-    }
-
-    pub fn child(&self) -> &std::process::Child {
-        self.running.as_ref().unwrap().child()
     }
 
     /// Ends it as the kubelet does.

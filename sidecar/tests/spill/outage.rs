@@ -70,7 +70,8 @@ fn metric(shipper: &Shipper, name: &str) -> u64 {
 
 /// Kilobytes that the process had in memory at most.
 fn memory_peak(shipper: &Shipper) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", shipper.child().id())).unwrap();
+    let id = shipper.running.as_ref().unwrap().child().id();
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.unwrap().trim().trim_end_matches(" kB").parse().unwrap()
 }
