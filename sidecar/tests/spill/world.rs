@@ -83,7 +83,7 @@ impl World {
         let kept = self.on_disk();
         let mut there: BTreeSet<usize> = self.delivered.iter().copied().collect();
         there.extend(kept);
-        let floor = (self.rotated..)
+        let floor = (self.rotated..=self.written)
             .find(|line| !there.contains(line))
             .unwrap_or_default();
         self.rotated = floor.min(self.written);
