@@ -219,7 +219,11 @@ fn every_field_has_a_row() {
             container_output,
         } = source;
         // Which containers: hot, because their output comes through the API.
-        if let Some(v1::ContainerOutputSource { containers: _ }) = container_output {}
+        if let Some(v1::ContainerOutputSource {
+            containers: _,
+            spill: _,
+        }) = container_output
+        {}
         if let Some(v1::FilesSource {
             directory: _,
             pattern: _,
