@@ -207,7 +207,9 @@ impl Subject {
             Output::Report(report) => Demand::Report(report.to_string()),
             Output::Finished { drained } => Demand::Finished { drained },
             Output::HandedOver { .. } => unreachable!("no pipeline of the world is replaced"),
-            Output::Ask { .. } => unreachable!("no pipeline of the world reads containers"),
+            Output::Ask { .. } | Output::Spool { .. } => {
+                unreachable!("no pipeline of the world reads containers")
+            }
             Output::Alert(_) => unreachable!("no pipeline of the world has steps"),
         })
     }
