@@ -52,6 +52,8 @@ pub type Tick = Duration;
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
 /// Settled positions are saved at most this often.
 const SAVE_INTERVAL: Duration = Duration::from_millis(500);
+/// After so many questions something else has its turn, if there is anything.
+const QUESTIONS_IN_A_ROW_MAX: u32 = 128;
 /// How long before the end of a drain files are read for the last time.
 const LAST_LOOK: Duration = Duration::from_secs(2);
 
@@ -77,6 +79,8 @@ pub struct Engine {
     /// When files are read for the last time, although the containers may not have ended.
     last_look: Option<Tick>,
     hand_over: Option<HandOver>,
+    /// Since something else was done.
+    questions_in_a_row: u32,
     /// Of sources and sinks that the pipeline does not have now, kept for their return.
     absent: Checkpoint,
     /// What the pipeline was compiled from.
@@ -154,6 +158,7 @@ impl Engine {
             once,
             last_look: None,
             hand_over: None,
+            questions_in_a_row: 0,
             absent: Checkpoint::empty(&pipeline.name),
             written: pipeline.written.clone(),
             finished: false,
@@ -292,11 +297,7 @@ impl Engine {
             .or_else(|| self.outlets.alerts.poll().map(Output::Alert))
             .or_else(|| self.outlets.alerts.say(now).map(Output::Report))
             .or_else(|| self.outlets.spool_report().map(Output::Report))
-            .or_else(|| self.next_question(now))
-            .or_else(|| self.next_send(now))
-            .or_else(|| self.next_act(now))
-            .or_else(|| self.next_save(now))
-            .or_else(|| self.next_read());
+            .or_else(|| self.next_in_turn(now));
         self.take_positions();
         output.or_else(|| match self.hand_over {
             Some(hand_over) => self.end_hand_over(now, hand_over),
@@ -413,6 +414,31 @@ impl Engine {
             return None;
         }
         self.outlets.next_act(now)
+    }
+
+    /// Questions come first, but there may always be files to open, and then nothing would ever be read or sent.
+    fn next_in_turn(&mut self, now: Tick) -> Option<Output> {
+        if self.questions_in_a_row >= QUESTIONS_IN_A_ROW_MAX {
+            self.questions_in_a_row = 0;
+            let other = self.next_other(now);
+            if other.is_some() {
+                return other;
+            }
+        }
+        let question = self.next_question(now);
+        if question.is_some() {
+            self.questions_in_a_row += 1;
+            return question;
+        }
+        self.questions_in_a_row = 0;
+        self.next_other(now)
+    }
+
+    fn next_other(&mut self, now: Tick) -> Option<Output> {
+        self.next_send(now)
+            .or_else(|| self.next_act(now))
+            .or_else(|| self.next_save(now))
+            .or_else(|| self.next_read())
     }
 
     /// What a source asks for, besides reading.

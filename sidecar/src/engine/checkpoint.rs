@@ -5,7 +5,7 @@
 
 mod identity;
 
-pub use self::identity::{Fingerprint, Identity, Trail};
+pub use self::identity::{Fingerprint, Head, Identity, Trail};
 
 use super::framer::{Encoding, FramePosition, StreamPositions};
 use super::resume::{Recent, Resume};

@@ -10,6 +10,7 @@ mod begin;
 mod evidence;
 mod file;
 mod followed;
+mod judgement;
 mod listing;
 mod memory;
 mod observed;

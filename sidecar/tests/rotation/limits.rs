@@ -2,6 +2,7 @@
 
 use crate::follow::{edit, ends_with_all, ends_with_exactly, log, logs, says, stall, wake};
 use crate::support::{Place, Running, eventually, numbered};
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -153,6 +154,29 @@ fn a_thousand_rotated_files_that_nobody_has_seen_are_read_without_waiting_for_ea
     place.append("a.log", &numbered(1000..1010));
     let running = Running::start(&mut logs(&place));
     ends_with_all(&place, running, 1010);
+}
+
+/// More than there are descriptors: files are opened in turns, and opening them may not keep the others from being read.
+#[test]
+fn thousands_of_rotated_files_are_read_after_a_kill_in_the_midst_of_them() {
+    let (files, lines) = (2500, 50);
+    let place = Place::new();
+    for file in 0..files {
+        let name = match files - 1 - file {
+            0 => "a.log".to_owned(),
+            age => format!("a.{age}.log"),
+        };
+        place.append(&name, &numbered(file * lines..(file + 1) * lines));
+    }
+    let running = Running::start(&mut logs(&place));
+    eventually("positions are saved", || {
+        place.path("state/shop.checkpoint.json").exists().then_some(())
+    });
+    running.kill();
+    let running = Running::start(&mut logs(&place));
+    let distinct = || place.lines().into_iter().collect::<BTreeSet<_>>().len();
+    eventually("every line", || (distinct() == files * lines).then_some(()));
+    assert_eq!(running.terminate(), Some(0));
 }
 
 /// Waits for the line of the quiet file, which has to come long before the noise has ended.

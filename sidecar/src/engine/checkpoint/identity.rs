@@ -1,6 +1,7 @@
 //! What tells one file from another: its device and inode, refuted by checksums of its contents. Names and times prove nothing.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Device and inode of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -47,6 +48,43 @@ impl Fingerprint {
         hasher.update(&bytes[..taken]);
         self.crc = hasher.finalize();
         self.bytes += taken;
+    }
+}
+
+/// The first bytes of a file, to be compared with the fingerprints of many others: for each length they are summed up once.
+#[derive(Debug)]
+pub struct Head<'a> {
+    bytes: &'a [u8],
+    sums: BTreeMap<usize, u32>,
+}
+
+impl<'a> Head<'a> {
+    /// Nothing is compared yet.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            sums: BTreeMap::new(),
+        }
+    }
+
+    /// Whether it is long enough to be compared.
+    pub fn covers(&self, fingerprint: &Fingerprint) -> bool {
+        self.bytes.len() >= fingerprint.bytes
+    }
+
+    /// Whether a file that begins like this can be the file of this fingerprint.
+    pub fn is_of(&mut self, fingerprint: &Fingerprint) -> bool {
+        let Some(covered) = self.bytes.get(..fingerprint.bytes) else {
+            return false;
+        };
+        let sum = self.sums.entry(fingerprint.bytes);
+        *sum.or_insert_with(|| crc32fast::hash(covered)) == fingerprint.crc
+    }
+
+    /// How many sums were made.
+    #[cfg(test)]
+    pub fn sums(&self) -> usize {
+        self.sums.len()
     }
 }
 

@@ -4,7 +4,7 @@
 //! nobody has seen is read if it is newer than one that is known; in doubt a file is read, because duplicates are better than loss.
 
 use super::begin::Begin;
-use super::evidence::{Claim, Doubt, Evidence, Origin, Suspect};
+use super::evidence::{Candidate, Claim, Doubt, Evidence, Origin, Suspect};
 use super::file::{File, Stage};
 use super::memory::Aside;
 use super::siblings::{Age, is_compressed};
@@ -244,7 +244,7 @@ impl Tail {
         self.begin(id, claim.begin, outlets).filter(|_| is_news)
     }
 
-    fn begin(&mut self, id: StreamId, begin: Begin, outlets: &mut Outlets) -> Option<Report> {
+    pub(super) fn begin(&mut self, id: StreamId, begin: Begin, outlets: &mut Outlets) -> Option<Report> {
         let identity = self.followed.get(id)?.identity;
         // What was known of an empty file that had this inode is over, and so is any waiting.
         self.memory.forget(identity);
@@ -272,67 +272,12 @@ impl Tail {
     }
 
     /// Leaves a file alone, and closes it.
-    fn put_aside(&mut self, id: StreamId, why: Aside) -> Option<Report> {
+    pub(super) fn put_aside(&mut self, id: StreamId, why: Aside) -> Option<Report> {
         self.arrivals.remove(&id);
         let file = self.followed.remove(id)?;
         self.memory.set_aside(&file, why);
         self.to_close.push_back(id);
         None
-    }
-
-    /// Judges the next rotated file that nobody has seen, once all others were looked at or cannot be: who is newer than one that is
-    /// known was missed, the others were there before.
-    pub(super) fn judge(&mut self, outlets: &mut Outlets) -> Option<Report> {
-        if self.judged.is_empty() && self.arrivals.is_empty() {
-            let examined = std::mem::take(&mut self.examined).into_iter();
-            let files = examined.filter_map(|id| self.followed.get(id));
-            self.judged = files.map(|file| (file.id, self.was_missed(file))).collect();
-        }
-        while let Some((id, was_missed)) = self.judged.pop_front() {
-            let waits = self.followed.get(id).map(|file| file.stage) == Some(Stage::Examined);
-            match was_missed {
-                true if waits => return self.begin(id, Begin::default(), outlets),
-                false if waits => self.put_aside(id, Aside::Ignored),
-                _ => None,
-            };
-        }
-        None
-    }
-
-    /// Whether a file that nobody has seen is newer than one that is known.
-    fn was_missed(&self, file: &File) -> bool {
-        let is_kin = |stem: &str| stem == file.kin.stem;
-        let followed = self.followed.iter().filter(|other| {
-            other.id != file.id
-                && is_kin(&other.kin.stem)
-                && other.is_open()
-                && other.stage != Stage::Examined
-        });
-        let known = self.memory.known();
-        let known = known.filter(|known| is_kin(&known.kin.stem) || is_kin(&known.position.name));
-        let (present, gone): (Vec<_>, Vec<_>) = known.partition(|known| known.is_present);
-        let is_older = |age: &Age| *age < file.kin.age;
-        let mut ages = followed
-            .map(|file| &file.kin.age)
-            .chain(present.iter().map(|known| &known.kin.age));
-        let is_newer_by_name = ages.any(is_older);
-        // What was not there at the first listing was rotated since, unless it is an older file that was compressed.
-        let is_new = file.first_listed.is_none() && !is_compressed(&file.path);
-        // Who is gone has no place in the order any more. Here alone the time of a file decides, and towards reading it.
-        let ghosts = self
-            .memory
-            .ghosts()
-            .filter(|ghost| is_kin(&ghost.kin.stem))
-            .map(|ghost| ghost.modified_ns);
-        let nameless = self.followed.iter().filter(|other| {
-            other.away_since.is_some() && other.kin.age == Age::Current && is_kin(&other.kin.stem)
-        });
-        let ghosts = ghosts.chain(nameless.map(|other| other.modified_ns));
-        let mut gone = gone
-            .iter()
-            .map(|known| i128::from(known.position.modified_ns))
-            .chain(ghosts);
-        is_new || is_newer_by_name || gone.any(|modified_ns| modified_ns <= file.modified_ns)
     }
 
     /// Whom a file may be, the likeliest first, and what speaks for looking at it later.
@@ -372,14 +317,14 @@ impl Tail {
             bearer == Some(identity) || names.contains(&&*file.kin.stem)
         };
         let parked = self.memory.suspects(is_kin, is_hopeless);
-        let mut evidences: Vec<Evidence> = parked
-            .iter()
-            .flat_map(|suspect| suspect.evidence(look, is_packed))
-            .collect();
+        let mut candidate = Candidate::new(*look, is_packed);
+        let parked = parked.iter().flat_map(|suspect| candidate.evidence(suspect));
+        let mut evidences: Vec<Evidence> = parked.collect();
         let originals = self.followed.iter().filter(|other| {
             let names = [&*other.kin.stem, &other.name, &other.family];
             other.id != file.id && is_kin(other.identity, names) && other.is_read()
         });
+        let mut original = Candidate::new(*look, false);
         for other in originals {
             if other.stage != Stage::Rested && other.looked_at < since {
                 evidences.push(Evidence::Later(Doubt::Unread));
@@ -404,7 +349,7 @@ impl Tail {
                 trails: &other.trails,
                 more: Doubt::Unread,
             };
-            evidences.extend(suspect.evidence(look, false));
+            evidences.extend(original.evidence(&suspect));
         }
         let doubts = evidences.iter().map(|evidence| match evidence {
             Evidence::Other | Evidence::Same(_) => Doubt::None,

@@ -6,7 +6,7 @@
 use super::Look;
 use super::begin::Begin;
 use super::trails::Trails;
-use crate::engine::checkpoint::{Identity, Trail};
+use crate::engine::checkpoint::{Head, Identity, Trail};
 use crate::engine::framer::FramePosition;
 use crate::engine::outlets::StreamId;
 
@@ -65,42 +65,55 @@ pub(super) struct Suspect<'a> {
     pub more: Doubt,
 }
 
-impl Suspect<'_> {
-    /// Whether a file can have these contents, the likeliest first.
-    pub(super) fn evidence(
-        &self,
-        look: &Look<'_>,
-        is_compressed: bool,
-    ) -> impl Iterator<Item = Evidence> + use<> {
-        // What it says of its size may be too little. Whether it holds all that was read of the original is seen when it is unpacked.
-        let may_be_larger = is_compressed && look.size < self.begin.at.furthest();
-        let whole = Look {
-            size: self.begin.at.furthest(),
-            ..*look
-        };
-        let whole = may_be_larger.then(|| self.evidence_of(&whole));
-        whole.into_iter().chain([self.evidence_of(look)])
+/// A file of which it is asked whose contents it has.
+#[derive(Debug)]
+pub(super) struct Candidate<'a> {
+    look: Look<'a>,
+    head: Head<'a>,
+    is_compressed: bool,
+}
+
+impl<'a> Candidate<'a> {
+    /// Nothing is compared yet.
+    pub(super) fn new(look: Look<'a>, is_compressed: bool) -> Self {
+        Self {
+            look,
+            head: Head::new(look.head),
+            is_compressed,
+        }
     }
 
-    fn evidence_of(&self, look: &Look<'_>) -> Evidence {
-        let Self {
+    /// Whether it can have these contents, the likeliest first.
+    pub(super) fn evidence(&mut self, suspect: &Suspect<'_>) -> impl Iterator<Item = Evidence> + use<> {
+        // What it says of its size may be too little. Whether it holds all that was read of the original is seen when it is unpacked.
+        let furthest = suspect.begin.at.furthest();
+        let may_be_larger = self.is_compressed && self.look.size < furthest;
+        let whole = may_be_larger.then(|| self.evidence_at(furthest, suspect));
+        whole
+            .into_iter()
+            .chain([self.evidence_at(self.look.size, suspect)])
+    }
+
+    /// Whether it can have them, were it of this size.
+    fn evidence_at(&mut self, size: u64, suspect: &Suspect<'_>) -> Evidence {
+        let Suspect {
             origin,
             begin,
             trails,
             more,
-        } = *self;
+        } = *suspect;
         if begin.fingerprint.bytes == 0 {
             return Evidence::Other;
         }
-        if look.head.len() < begin.fingerprint.bytes {
+        if !self.head.covers(&begin.fingerprint) {
             return Evidence::Later(Doubt::Short);
         }
-        if !begin.fingerprint.matches(look.head) {
+        if !self.head.is_of(&begin.fingerprint) {
             return Evidence::Other;
         }
         // Files may begin alike for that long: only what lies behind, or all of it, tells them apart.
-        let is_telling = |trail: &Trail| trail.end == look.size || trail.end >= HEADING_BYTES_MAX;
-        if look.size >= begin.at.furthest() {
+        let is_telling = |trail: &Trail| trail.end == size || trail.end >= HEADING_BYTES_MAX;
+        if size >= begin.at.furthest() {
             // Without a trail the place tells nothing.
             if begin.trail.bytes == 0 {
                 return Evidence::Other;
@@ -112,10 +125,10 @@ impl Suspect<'_> {
             return Evidence::Same(Claim { origin, begin });
         }
         // An earlier moment of the file: everything in it was read.
-        let Some(trail) = trails.within(look.size).filter(is_telling) else {
+        let Some(trail) = trails.within(size).filter(is_telling) else {
             return Evidence::Later(Doubt::Short);
         };
-        let at = FramePosition::at(look.size, look.head);
+        let at = FramePosition::at(size, self.look.head);
         let settled = if begin.settled.offset < at.offset {
             begin.settled
         } else {

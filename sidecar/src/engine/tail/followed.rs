@@ -21,9 +21,18 @@ pub(super) struct Followed {
     idle: BTreeSet<(Tick, StreamId)>,
     /// Read to their end with a record open.
     open_records: BTreeSet<StreamId>,
-    /// Of names with several files, oldest first.
-    families: Vec<Vec<StreamId>>,
+    /// Of names with several files.
+    families: Vec<Family>,
     open: usize,
+}
+
+/// The files of one name.
+#[derive(Debug, Default)]
+struct Family {
+    /// Oldest first.
+    members: Vec<StreamId>,
+    /// The places of those of which there is something to read or to find out.
+    busy: BTreeSet<usize>,
 }
 
 /// A file and where it stands in the queues.
@@ -40,7 +49,8 @@ struct Slot {
     timer: Option<Tick>,
     idle: Option<Tick>,
     is_open: bool,
-    family: Option<usize>,
+    /// The family, and the place in it.
+    family: Option<(usize, usize)>,
 }
 
 impl Followed {
@@ -67,6 +77,7 @@ impl Followed {
         self.idle.extract(slot.idle, id);
         self.open_records.remove(&id);
         self.open -= usize::from(slot.is_open);
+        self.families.is_busy(slot.family, false);
         if self.by_identity.get(&slot.file.identity) == Some(&id) {
             self.by_identity.remove(&slot.file.identity);
         }
@@ -161,7 +172,9 @@ impl Followed {
             if slot.file.stage != Stage::Hungry || slot.is_reading {
                 continue;
             }
-            let elder = slot.family.and_then(|family| self.elder(family, id));
+            let elder = slot
+                .family
+                .and_then(|(family, place)| self.families[family].elder(place));
             let chosen = match elder {
                 None => id,
                 Some(elder) => {
@@ -177,15 +190,6 @@ impl Followed {
             return self.get(chosen);
         }
         None
-    }
-
-    /// Someone older of the same name whose contents come first.
-    fn elder(&self, family: usize, id: StreamId) -> Option<StreamId> {
-        let members = self.families.get(family)?.iter().copied();
-        members.take_while(|member| *member != id).find(|member| {
-            let file = self.get(*member);
-            file.is_some_and(|file| !matches!(file.stage, Stage::Rested | Stage::Unread | Stage::Failed))
-        })
     }
 
     /// Whose time has come.
@@ -228,16 +232,22 @@ impl Followed {
         families.retain(|_, members| members.len() > 1);
         let ordered = families.into_values().map(|mut members| {
             members.sort();
-            members.into_iter().map(|(.., id)| id).collect()
+            Family {
+                members: members.into_iter().map(|(.., id)| id).collect(),
+                busy: BTreeSet::new(),
+            }
         });
         self.families = ordered.collect();
         for slot in self.files.values_mut() {
             slot.family = None;
         }
-        for (family, members) in self.families.iter().enumerate() {
-            for member in members {
+        for (family, Family { members, busy }) in self.families.iter_mut().enumerate() {
+            for (place, member) in members.iter().enumerate() {
                 if let Some(slot) = self.files.get_mut(member) {
-                    slot.family = Some(family);
+                    slot.family = Some((family, place));
+                    if slot.file.is_busy() {
+                        busy.insert(place);
+                    }
                 }
             }
         }
@@ -265,10 +275,38 @@ impl Followed {
         } else {
             self.open_records.remove(&id);
         }
+        self.families.is_busy(slot.family, file.is_busy());
         let is_open = file.is_open();
         if is_open != slot.is_open {
             slot.is_open = is_open;
             self.open = self.open + usize::from(is_open) - usize::from(!is_open);
+        }
+    }
+}
+
+impl Family {
+    /// Someone older whose contents come first.
+    fn elder(&self, place: usize) -> Option<StreamId> {
+        let first = self.busy.first().filter(|first| **first < place)?;
+        self.members.get(*first).copied()
+    }
+}
+
+/// The families, by number.
+trait Families {
+    fn is_busy(&mut self, at: Option<(usize, usize)>, is_busy: bool);
+}
+
+impl Families for Vec<Family> {
+    fn is_busy(&mut self, at: Option<(usize, usize)>, is_busy: bool) {
+        let Some((family, place)) = at else { return };
+        let Some(Family { busy, .. }) = self.get_mut(family) else {
+            return;
+        };
+        if is_busy {
+            busy.insert(place);
+        } else {
+            busy.remove(&place);
         }
     }
 }

@@ -29,6 +29,11 @@ impl File {
             && !self.skip_nul
     }
 
+    /// Whether there is something to read of it, or to find out, so that younger files of its name wait.
+    pub(in crate::engine::tail) fn is_busy(&self) -> bool {
+        !matches!(self.stage, Stage::Rested | Stage::Unread | Stage::Failed)
+    }
+
     /// Whether it holds no record, and shares none with another file.
     pub(in crate::engine::tail) fn is_untied(&self) -> bool {
         !self.framer.is_open() && self.heir_of.is_none() && self.lent_to.is_none()
