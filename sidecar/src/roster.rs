@@ -25,6 +25,8 @@ pub struct Roster {
     pub past: Past,
     /// What became of changed documents.
     pub reloads: Reloads,
+    /// Why positions are not kept, although they should be.
+    pub state_trouble: Option<String>,
     /// A pipeline prints on our standard output.
     pub prints: bool,
 }
@@ -49,11 +51,16 @@ pub struct Told {
     pub past: Past,
     /// See [`Roster::reloads`].
     pub reloads: Reloads,
+    /// See [`Roster::state_trouble`].
+    pub state_trouble: Option<String>,
 }
 
 /// [`Told`] as `/status` shows it.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Status<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_trouble: Option<&'a str>,
     configuration: Configuration<'a>,
     pipelines: &'a [PipelineStatus],
 }
@@ -73,6 +80,7 @@ impl Told {
         let applied = self.pipelines.iter();
         let applied = applied.map(|pipeline| (pipeline.name.as_str(), pipeline.generation));
         Status {
+            state_trouble: self.state_trouble.as_deref(),
             configuration: Configuration {
                 applied_generations: applied.collect(),
                 rejected: &self.reloads.rejections,
@@ -101,12 +109,14 @@ async fn ask_once(roster: &watch::Receiver<Roster>) -> (Told, bool) {
         pipelines,
         past,
         reloads,
+        state_trouble,
         prints: _,
     } = roster.borrow().clone();
     let mut told = Told {
         pipelines: Vec::with_capacity(pipelines.len()),
         past,
         reloads,
+        state_trouble,
     };
     for pipeline in &pipelines {
         let (ask, answer) = oneshot::channel();

@@ -26,6 +26,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use std::io::Read;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -63,11 +64,18 @@ pub async fn send_requests(addresses: &[String], port: u16, numbers: Range<usize
         .await
 }
 
+/// What a sink has, and whether it takes more.
+#[derive(Clone, Default)]
+struct Shelf {
+    received: Arc<Mutex<String>>,
+    refuses: Arc<AtomicBool>,
+}
+
 /// An HTTP sink on the node that keeps all it got: newline-delimited JSON, plain or with gzip.
 pub struct HttpSink {
     /// Where pods send to.
     pub url: String,
-    received: Arc<Mutex<String>>,
+    shelf: Shelf,
     // Ends with the sink.
     _server: JoinSet<std::io::Result<()>>,
 }
@@ -82,29 +90,36 @@ impl HttpSink {
             .await
             .context("failed to listen on the node's address")?;
         let url = format!("http://{}/logs", listener.local_addr()?);
-        let received = Arc::new(Mutex::new(String::new()));
-        let router = Router::new()
-            .route("/logs", post(take))
-            .with_state(received.clone());
+        let shelf = Shelf::default();
+        let router = Router::new().route("/logs", post(take)).with_state(shelf.clone());
         let mut server = JoinSet::new();
         server.spawn(async move { axum::serve(listener, router).await });
         Ok(Self {
             url,
-            received,
+            shelf,
             _server: server,
         })
     }
 
+    /// From now on it takes nothing, and says that it may later; or it does again.
+    pub fn refuse(&self, refuses: bool) {
+        self.shelf.refuses.store(refuses, Ordering::SeqCst);
+    }
+
     /// All lines that arrived.
     pub fn received(&self) -> String {
-        self.received
+        self.shelf
+            .received
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .clone()
     }
 }
 
-async fn take(State(received): State<Arc<Mutex<String>>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+async fn take(State(shelf): State<Shelf>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    if shelf.refuses.load(Ordering::SeqCst) {
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
     let mut text = String::new();
     let read = if headers
         .get(header::CONTENT_ENCODING)
@@ -117,7 +132,8 @@ async fn take(State(received): State<Arc<Mutex<String>>>, headers: HeaderMap, bo
     if read.is_err() || !text.ends_with('\n') || text.lines().any(|line| !is_object(line)) {
         return StatusCode::BAD_REQUEST;
     }
-    received
+    shelf
+        .received
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
         .push_str(&text);
