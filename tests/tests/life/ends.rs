@@ -6,12 +6,14 @@ use k8s_openapi::api::core::v1::Pod;
 use logship_tests::cluster::{is_injected, phase};
 use serde_json::{Value, json};
 
-/// Fails the first time and succeeds the second.
-const SECOND_TIME: &str =
-    "[ -e /data/once ] && { echo again; exit 0; }; touch /data/once; echo 'first and failed'; exit 1";
+/// Fails the first time and succeeds the second. The API has the output of a run until the next one has ended, so that one takes a while.
+const SECOND_TIME: &str = "[ -e /data/once ] && { echo again; sleep 4; exit 0; }; touch /data/once; echo 'first and failed'; exit 1";
 /// Ends again and again.
 const FOR_EVER: &str =
-    "run=$(cat /data/run 2>/dev/null || echo 0); echo \"run $run\"; echo $((run + 1)) > /data/run; exit 0";
+    "run=$(cat /data/run 2>/dev/null || echo 0); echo \"run $run\"; echo $((run + 1)) > /data/run; sleep 4";
+
+/// Fails as often as it is started, each time with another line.
+const AT_EACH_TIME: &str = "echo failed at $(cut -d' ' -f1 /proc/uptime); exit 3";
 
 fn spec(url: &str) -> Value {
     json!({
@@ -104,7 +106,7 @@ async fn jobs_and_cron_jobs_finish_also_when_they_fail() -> anyhow::Result<()> {
         ("good", "Never", "echo done", "complete"),
         ("bad", "Never", "echo failed; exit 3", "failed"),
         ("good-on-failure", "OnFailure", "echo done", "complete"),
-        ("bad-on-failure", "OnFailure", "echo failed; exit 3", "failed"),
+        ("bad-on-failure", "OnFailure", AT_EACH_TIME, "failed"),
     ];
     let mut objects = Vec::new();
     for (name, policy, script, _) in cases {

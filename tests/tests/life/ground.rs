@@ -52,10 +52,11 @@ impl Ground {
         arrivals
     }
 
-    /// Waits until each of these arrived; a pod is named by the beginning of its name. Each exactly once.
+    /// Waits until each of these arrived; a pod is named by the beginning of its name, a text by its beginning. Whatever
+    /// arrived has to have arrived exactly once.
     pub async fn wait_for_each_once(&self, expected: &[(&str, &str, &str)]) -> Result<()> {
         let is = |arrival: &Arrival, wanted: &(&str, &str, &str)| {
-            arrival.0.starts_with(wanted.0) && arrival.1 == wanted.1 && arrival.2 == wanted.2
+            arrival.0.starts_with(wanted.0) && arrival.1 == wanted.1 && arrival.2.starts_with(wanted.2)
         };
         wait_for("every line arrived", PATIENCE, async || {
             let arrivals = self.arrivals();

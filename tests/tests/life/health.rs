@@ -4,13 +4,11 @@
 use super::ground::{Ground, KINDS, SIDECAR, container, native, pod, restarts, status};
 use super::volume::Volume;
 use anyhow::Result;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use logship_tests::cluster::{container_status, is_ready};
 use logship_tests::wait::{Look, PATIENCE, wait_for};
 use serde_json::{Value, json};
 
-/// Serves the sidecar's own port, writes, and goes on.
-const ON_OUR_PORT: &str = "echo started > /var/log/app/app.log; echo started; nc -lk -p 9465 -e true";
 const QUIET: &str = "echo started > /var/log/app/app.log; echo started; exec sleep 100000";
 /// More than a sidecar may have that has to keep it all.
 const MUCH: &str = "yes 'a line that is long enough to fill a small memory soon' | head -c 40000000 > /var/log/app/app.log; exec sleep 100000";
@@ -39,7 +37,7 @@ async fn killed_sidecar_comes_back_and_the_application_is_not_restarted() -> any
     })
     .await?;
     let pods = KINDS.map(|(kind, value)| {
-        let mut container = container(ON_OUR_PORT);
+        let mut container = container(QUIET);
         container["readinessProbe"] = json!({"exec": {"command": ["true"]}, "periodSeconds": 1});
         pod(kind, &native(value), &json!({"containers": [container]}))
     });
@@ -49,11 +47,7 @@ async fn killed_sidecar_comes_back_and_the_application_is_not_restarted() -> any
         ground
             .wait_for_each_once(&[(kind, "output", "started"), (kind, "written", "started")])
             .await?;
-        assert_eq!(
-            restarts(&pod, SIDECAR),
-            Some(0),
-            "{kind}: a port that is taken is no reason to end"
-        );
+        assert_eq!(restarts(&pod, SIDECAR), Some(0), "{kind}");
         ground.namespace.kill_container(&pod, SIDECAR).await?;
         ground
             .wait_pod(kind, "the sidecar is back", |pod| {
@@ -142,24 +136,22 @@ async fn state_volume_that_cannot_be_written_does_not_keep_a_pod_from_being_read
 #[tokio::test(flavor = "multi_thread")]
 async fn pod_whose_configuration_is_gone_starts_and_its_sidecar_waits_for_it() -> anyhow::Result<()> {
     let ground = Ground::new("no-config", |url| {
-        json!({"selector": {}, "sources": sources(), "sinks": [{"name": "counter", "http": {"url": url}}]})
+        json!({
+            "selector": {},
+            "sources": [{"name": "written", "files": {"directory": "/var/log/app", "pattern": "log$"}}],
+            "sinks": [{"name": "counter", "http": {"url": url}}],
+        })
     })
     .await?;
-    // Injected, and started by the kubelet only when the resource is gone.
-    let gated = |(kind, value)| {
-        let gates = json!([{"name": "example.org/later"}]);
-        pod(
-            kind,
-            &native(value),
-            &json!({"schedulingGates": gates, "containers": [container(QUIET)]}),
-        )
-    };
-    ground.apply(&KINDS.map(gated)).await?;
+    // Injected now, and started only when the resource is gone.
+    let gates = json!([{"name": "example.org/later"}]);
+    let manifest = json!({"schedulingGates": gates, "containers": [container(QUIET)]});
+    ground.apply(&[pod("late", &native("true"), &manifest)]).await?;
     ground
         .namespace
         .must_kubectl(&["delete", "logshipping", "all", "--wait=true"])
         .await?;
-    let configuration = ground.namespace.api::<k8s_openapi::api::core::v1::ConfigMap>();
+    let configuration = ground.namespace.api::<ConfigMap>();
     wait_for("the configuration is gone", PATIENCE, async || {
         let found = configuration.get_opt("logship-all").await?;
         Ok(if found.is_none() {
@@ -169,30 +161,22 @@ async fn pod_whose_configuration_is_gone_starts_and_its_sidecar_waits_for_it() -
         })
     })
     .await?;
-    for (kind, _) in KINDS {
-        let open = [
-            "patch",
-            "pod",
-            kind,
-            "--type=merge",
-            "-p",
-            r#"{"spec": {"schedulingGates": null}}"#,
-        ];
-        ground.namespace.must_kubectl(&open).await?;
-    }
-    for (kind, _) in KINDS {
-        let pod = ground.wait_ready(kind).await?;
-        assert_eq!(restarts(&pod, SIDECAR), Some(0), "{kind}");
-        wait_for(&format!("{kind}: it says that it waits"), PATIENCE, async || {
-            let said = ground.namespace.logs(kind, SIDECAR, false).await?;
-            Ok(if said.contains("no configuration document yet") {
-                Look::Done(())
-            } else {
-                Look::NotYet(said)
-            })
-        })
+    let open = r#"{"spec": {"schedulingGates": null}}"#;
+    ground
+        .namespace
+        .must_kubectl(&["patch", "pod", "late", "--type=merge", "-p", open])
         .await?;
-        app_is_untouched(&ground, kind).await?;
-    }
+    app_is_untouched(&ground, "late").await?;
+    wait_for("it says that it waits", PATIENCE, async || {
+        let said = ground.namespace.logs("late", SIDECAR, false).await?;
+        Ok(if said.contains("no configuration document yet") {
+            Look::Done(())
+        } else {
+            Look::NotYet(said)
+        })
+    })
+    .await?;
+    let pod = ground.wait_ready("late").await?;
+    assert_eq!(restarts(&pod, SIDECAR), Some(0));
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::volume::Volume;
 use logship_tests::cluster::is_injected;
 use serde_json::{Value, json};
 
-const SCRIPT: &str = "echo \"of $HOSTNAME\" > /var/log/app/app.log; exec sleep 100000";
+const SCRIPT: &str = "mkdir -p /var/log/app; echo \"of $HOSTNAME\" > /var/log/app/app.log; exec sleep 100000";
 
 fn spec(url: &str) -> Value {
     json!({

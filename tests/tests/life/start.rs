@@ -53,11 +53,10 @@ async fn start(ground: &Ground, name: &str, kind: &(&str, Value, Value)) -> Resu
     let created = uptime()?;
     pods.create(&kube::api::PostParams::default(), &manifest).await?;
     let started: f64 = wait_for(&format!("{name} has started"), PATIENCE, async || {
-        let text = ground.namespace.logs(name, "app", false).await?;
-        Ok(match text.trim().parse() {
-            Ok(time) => Look::Done(time),
-            Err(_) => Look::NotYet(text),
-        })
+        // Until the kubelet has heard of the pod it is "not found".
+        let text = ground.namespace.logs(name, "app", false).await;
+        let time = text.as_ref().ok().and_then(|text| text.trim().parse().ok());
+        Ok(time.map_or(Look::NotYet(text), Look::Done))
     })
     .await?;
     ground.delete(name).await?;

@@ -21,10 +21,7 @@ fn script(mode: &str) -> String {
 
 /// The same as a user that only the container knows.
 fn as_nobody(mode: &str) -> String {
-    format!(
-        "chmod 777 /var/log/app; exec su nobody -s /bin/sh -c '{}'",
-        script(mode).replace('"', "\\\"")
-    )
+    format!("exec su nobody -s /bin/sh -c '{}'", script(mode))
 }
 
 fn writer(name: &str, pod_context: &Value, container_context: &Value, script: &str) -> Value {
