@@ -27,6 +27,8 @@ pub const RESOURCES_ANNOTATION: &str = "logship.dev/resources";
 pub const KEEP_TOKEN_ANNOTATION: &str = "logship.dev/keep-token";
 /// Annotation written by injection: the hash of the injected plan.
 pub const INJECTED_ANNOTATION: &str = "logship.dev/injected";
+/// Written by injection where it left a resource out: which, why, and for which other one, as a JSON list.
+pub const LEFT_OUT_ANNOTATION: &str = "logship.dev/left-out";
 /// The annotations that a user may set on a pod; any other key below [`GROUP`] is warned about.
 pub const USER_ANNOTATIONS: [&str; 5] = [
     CONTAINER_ANNOTATION,

@@ -15,19 +15,23 @@ mod pod;
 mod resources;
 mod secrets;
 mod selection;
+mod served;
 mod token;
 mod volumes;
 
 pub use plan::injection_hash;
 pub use selection::{asks, matching};
+pub use served::{LeftOut, read_left_out};
 
 use crate::policies::Policy;
 use annotations::Overrides;
+use logs::Logs;
 use patch::Draft;
 use plan::Plan;
 use pod::Pod;
 use serde_json::Value;
 use std::sync::Arc;
+use token::Token;
 
 /// Everything that a decision depends on.
 #[derive(Debug, Clone, Copy)]
@@ -161,12 +165,18 @@ fn decide(input: &Input<'_>, warnings: &mut Vec<String>) -> Result<json_patch::P
     eligibility::asked_for(input, pod)?;
     let overrides = Overrides::read(pod, warnings);
     let policies = eligibility::policies(input, pod, warnings)?;
-    let plan = Plan::new(&policies, input.settings);
-    let native = overrides.native.unwrap_or(plan.native);
-    let token = token::decide(pod, &plan, native, &overrides)?;
-
-    let mut draft = Draft::new(input.pod);
-    let logs = logs::share(&mut draft, &plan, &overrides)?;
+    // What is left out counts in the hash, too: when it could be served, the pod is not as it would be today.
+    let hash = Plan::new(&policies, input.settings).hash();
+    let (shared, left_out) = served::choose(&policies, |policies| share(input, policies, &overrides))?;
+    warnings.extend(left_out.iter().map(LeftOut::warning));
+    let Shared {
+        plan,
+        native,
+        token,
+        mut draft,
+        logs,
+    } = shared;
+    warnings.extend(plan::unused_claims(&policies, &plan));
     let state = volumes::add_config_and_state(&mut draft, &plan)?;
     secrets::add(&mut draft, &plan)?;
     token::apply(&mut draft, token)?;
@@ -181,8 +191,37 @@ fn decide(input: &Input<'_>, warnings: &mut Vec<String>) -> Result<json_patch::P
         },
     );
     container::place(&mut draft, sidecar, native, plan.position)?;
-    annotations::write(&mut draft, &plan.hash(), state.iter().chain(&logs.made));
+    annotations::write(&mut draft, &hash, &left_out, state.iter().chain(&logs.made));
     Ok(draft.into_patch())
+}
+
+/// What resources have in common with each other and with the application, so that not all of them may be had in one pod.
+struct Shared<'a> {
+    plan: Plan<'a>,
+    native: bool,
+    token: Token,
+    /// The pod with its log directories shared.
+    draft: Draft,
+    logs: Logs,
+}
+
+fn share<'a>(
+    input: &Input<'a>,
+    policies: &[&'a Arc<Policy>],
+    overrides: &Overrides<'_>,
+) -> Result<Shared<'a>, Skip> {
+    let plan = Plan::new(policies, input.settings);
+    let native = overrides.native.unwrap_or(plan.native);
+    let token = token::decide(Pod::new(input.pod), &plan, native, overrides)?;
+    let mut draft = Draft::new(input.pod);
+    let logs = logs::share(&mut draft, &plan, overrides)?;
+    Ok(Shared {
+        plan,
+        native,
+        token,
+        draft,
+        logs,
+    })
 }
 
 /// Why the work on a pod ends.

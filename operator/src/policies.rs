@@ -8,6 +8,7 @@ use crate::controller::validate::{validate, violations_text};
 use crate::index::Index;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{Namespace, Node};
+use k8s_openapi::jiff::Timestamp;
 use kube::api::PartialObjectMeta;
 use kube::core::DeserializeGuard;
 use kube::runtime::WatchStreamExt;
@@ -28,10 +29,19 @@ pub type Guarded = DeserializeGuard<LogShipping>;
 pub struct Policy {
     /// Name of the resource.
     pub name: String,
+    /// When it was created. Of two that cannot be had in one pod, the older is.
+    pub created: Option<Timestamp>,
     /// What it asks for.
     pub spec: LogShippingSpec,
     /// Whether pods can be injected because of it.
     pub readiness: Readiness,
+}
+
+impl Policy {
+    /// Less of an older one; of equally old ones, of the first by name.
+    pub fn seniority(&self) -> (Option<Timestamp>, &str) {
+        (self.created, &self.name)
+    }
 }
 
 /// Whether pods can be injected because of a resource.
@@ -158,6 +168,7 @@ fn policy(shipping: Guarded) -> Option<Policy> {
             let readiness = readiness(&shipping);
             Some(Policy {
                 name: shipping.name_any(),
+                created: shipping.creation_timestamp().map(|time| time.0),
                 spec: shipping.spec,
                 readiness,
             })

@@ -5,6 +5,7 @@
 //! Inputs name what matters: the namespace is labelled `enabled`, nodes run native sidecars, a resource is ready, selects every
 //! pod and writes to stdout, unless they say otherwise.
 
+use k8s_openapi::jiff::Timestamp;
 use logship_operator::inject::{Decision, Input, Settings, SkipReason, inject};
 use logship_operator::policies::{Policy, Readiness};
 use serde::Deserialize;
@@ -38,6 +39,9 @@ struct SettingsCase {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PolicyCase {
     name: String,
+    /// In seconds; earlier is older.
+    #[serde(default)]
+    created: Option<i64>,
     #[serde(default)]
     pending: bool,
     #[serde(default)]
@@ -82,6 +86,9 @@ impl PolicyCase {
         };
         Policy {
             name: self.name,
+            created: self
+                .created
+                .map(|second| Timestamp::from_second(second).expect("a time")),
             spec: serde_json::from_value(spec).expect("a spec"),
             readiness,
         }

@@ -149,6 +149,7 @@ fn policy(name: &'static str) -> impl Strategy<Value = Arc<Policy>> {
             let spec = serde_json::from_value(spec).expect("a spec");
             Arc::new(Policy {
                 name: name.to_owned(),
+                created: None,
                 spec,
                 readiness: Readiness::Ready,
             })

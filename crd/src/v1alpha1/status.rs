@@ -11,7 +11,7 @@ pub struct LogShippingStatus {
     /// The generation of the spec that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, Valid, RbacReady, ConfigReady.
+    /// Ready, Valid, RbacReady, ConfigReady, Compatible.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// Pods of this namespace, counted.
@@ -35,13 +35,13 @@ pub struct PodCounts {
     /// Selected, and opted in by their own label or their namespace's.
     #[serde(default)]
     pub matched: i32,
-    /// Matched, with a sidecar.
+    /// Matched, with a sidecar that serves this resource.
     #[serde(default)]
     pub injected: i32,
     /// Injected, but not as they would be today.
     #[serde(default)]
     pub outdated: i32,
-    /// Matched, without a sidecar.
+    /// Matched, without a sidecar, or with one that serves other resources and not this one.
     #[serde(default)]
     pub missed: i32,
 }
@@ -63,7 +63,7 @@ pub struct RecentSkip {
 /// Conditions that the operator sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConditionType {
-    /// Pods are injected: all of the others are true.
+    /// Pods are injected: Valid, RbacReady and ConfigReady are true.
     Ready,
     /// The spec is one that can be carried out.
     Valid,
@@ -71,6 +71,8 @@ pub enum ConditionType {
     RbacReady,
     /// The ConfigMap was applied.
     ConfigReady,
+    /// No pod had to choose between this resource and another one.
+    Compatible,
 }
 
 impl ConditionType {
@@ -81,6 +83,7 @@ impl ConditionType {
             Self::Valid => "Valid",
             Self::RbacReady => "RbacReady",
             Self::ConfigReady => "ConfigReady",
+            Self::Compatible => "Compatible",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The census: which pods of a namespace a resource means, and how they are doing. Pure.
 
 use super::cluster::PodSummary;
-use crate::inject::{Settings, asks, injection_hash, matching};
+use crate::inject::{LeftOut, Settings, asks, injection_hash, matching};
 use crate::policies::Policy;
 use logship_crd::names;
 use logship_crd::v1alpha1::{Native, PodCounts, ServiceAccountPolicy};
@@ -20,26 +20,111 @@ pub(super) struct Namespace<'a> {
     pub pods: &'a [Arc<PodSummary>],
 }
 
-/// The pods that the resource `name` means, counted, and the names of those without a sidecar, newest first.
-pub(super) fn count(name: &str, namespace: Namespace<'_>, settings: &Settings) -> (PodCounts, Vec<String>) {
+/// The pods that a resource means.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Census {
+    /// How many they are.
+    pub counts: PodCounts,
+    /// Those that are not shipped, newest first.
+    pub missed: Vec<Missed>,
+    /// Those that had to choose between this resource and another one, newest first.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// A pod that is not shipped for a resource that means it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Missed {
+    pub pod: String,
+    pub why: Why,
+}
+
+/// Why a pod is not shipped.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// It has no sidecar.
+    NoSidecar,
+    /// It has one, which serves others.
+    LeftOut(LeftOut),
+    /// It has one, which serves others, and would get another today.
+    Outdated,
+}
+
+/// A pod in which two resources could not be had together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// Name of the pod.
+    pub pod: String,
+    /// Which was left out, and why.
+    pub message: String,
+}
+
+/// Counts the pods that the resource `name` means.
+pub(super) fn count(name: &str, namespace: Namespace<'_>, settings: &Settings) -> Census {
     let mut counts = PodCounts::default();
-    let mut missed = Vec::new();
+    let (mut missed, mut conflicts) = (Vec::new(), Vec::new());
     for pod in namespace.asking() {
         let policies = matching(&pod.labels, namespace.policies);
         if !policies.iter().any(|policy| policy.name == name) {
             continue;
         }
         counts.matched += 1;
-        if let Some(hash) = &pod.injected {
-            counts.injected += 1;
-            counts.outdated += i32::from(*hash != injection_hash(policies, settings));
-        } else {
-            counts.missed += 1;
-            missed.push(pod);
+        let is_current = |hash: &String| *hash == injection_hash(policies.iter().copied(), settings);
+        let why = match (
+            &pod.injected,
+            pod.left_out.iter().find(|left| left.resource == name),
+        ) {
+            (None, _) => Why::NoSidecar,
+            (Some(hash), Some(left_out)) if is_current(hash) => Why::LeftOut(left_out.clone()),
+            (Some(_), Some(_)) => Why::Outdated,
+            (Some(hash), None) => {
+                let is_current = is_current(hash);
+                counts.injected += 1;
+                counts.outdated += i32::from(!is_current);
+                let displaced = pod.left_out.iter().filter(|_| is_current);
+                conflicts.extend(displaced.filter_map(|left_out| Some((pod, as_winner(name, left_out)?))));
+                continue;
+            }
+        };
+        counts.missed += 1;
+        if let Why::LeftOut(left_out) = &why {
+            conflicts.extend(as_loser(left_out).map(|message| (pod, message)));
         }
+        missed.push((pod, why));
     }
-    missed.sort_by_key(|pod| Reverse(pod.created));
-    (counts, missed.into_iter().map(|pod| pod.name.clone()).collect())
+    missed.sort_by_key(|(pod, _)| Reverse(pod.created));
+    conflicts.sort_by_key(|(pod, _)| Reverse(pod.created));
+    let missed = missed.into_iter().map(|(pod, why)| Missed {
+        pod: pod.name.clone(),
+        why,
+    });
+    let conflicts = conflicts.into_iter().map(|(pod, message)| Conflict {
+        pod: pod.name.clone(),
+        message,
+    });
+    Census {
+        counts,
+        missed: missed.collect(),
+        conflicts: conflicts.collect(),
+    }
+}
+
+fn as_winner(name: &str, left_out: &LeftOut) -> Option<String> {
+    let LeftOut {
+        resource,
+        message,
+        rival,
+        reason: _,
+    } = left_out;
+    (rival.as_deref() == Some(name))
+        .then(|| format!("LogShipping {resource} is left out, because this one came first: {message}"))
+}
+
+fn as_loser(left_out: &LeftOut) -> Option<String> {
+    let LeftOut { message, rival, .. } = left_out;
+    let rival = rival.as_ref()?;
+    Some(format!(
+        "this one is left out, because LogShipping {rival} came first: {message}"
+    ))
 }
 
 /// The accounts of pods that get the right to read logs because `policy` says `Bind`.

@@ -1,6 +1,7 @@
 //! What the reconciler knows about the namespaces and pods of the cluster: a few fields of each, kept by two watches.
 
 use crate::index::Index;
+use crate::inject::{LeftOut, read_left_out};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use k8s_openapi::jiff::Timestamp;
@@ -28,6 +29,8 @@ pub(super) struct PodSummary {
     pub labels: BTreeMap<String, String>,
     /// The hash of the plan that was injected, if the sidecar is there.
     pub injected: Option<String>,
+    /// Resources that were left out when it was.
+    pub left_out: Vec<LeftOut>,
     /// Its ServiceAccount.
     pub account: String,
     pub created: Option<Timestamp>,
@@ -144,11 +147,11 @@ fn summary(pod: Pod) -> Option<PodSummary> {
         .chain(&spec.containers)
         .any(|container| container.name == names::SIDECAR_CONTAINER);
     let mut metadata = pod.metadata;
-    let hash = metadata
-        .annotations
-        .get_or_insert_default()
-        .remove(names::INJECTED_ANNOTATION);
+    let annotations = metadata.annotations.get_or_insert_default();
+    let hash = annotations.remove(names::INJECTED_ANNOTATION);
+    let left_out = annotations.get(names::LEFT_OUT_ANNOTATION);
     Some(PodSummary {
+        left_out: read_left_out(left_out.filter(|_| has_sidecar).map(String::as_str)),
         injected: hash.filter(|_| has_sidecar),
         account: spec.service_account_name.unwrap_or_else(|| "default".to_owned()),
         created: metadata.creation_timestamp.as_ref().map(|time| time.0),

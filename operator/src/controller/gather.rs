@@ -1,7 +1,7 @@
 //! Gathering: everything that is read before a resource is reconciled, from the caches and from the API.
 
 use super::Context;
-use super::census::{Namespace, bound_accounts, count, needs_token};
+use super::census::{Conflict, Missed, Namespace, Why, bound_accounts, count, needs_token};
 use crate::inject::{Decision, Input, Settings, inject};
 use crate::policies::{Guarded, Policy, Readiness, readiness};
 use futures::future::try_join_all;
@@ -35,11 +35,13 @@ pub struct Gathered {
     pub counts: PodCounts,
     /// Accounts that may read logs because of the resource.
     pub accounts: Vec<String>,
-    /// Why some of its pods, the newest, have no sidecar; at most ten.
+    /// Why some of its pods, the newest, are not shipped; at most ten.
     pub skips: Vec<Skip>,
+    /// Its pods that had to choose between it and another resource, newest first.
+    pub conflicts: Vec<Conflict>,
 }
 
-/// Why a pod has no sidecar.
+/// Why a pod is not shipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skip {
     /// Name of the pod.
@@ -103,15 +105,26 @@ pub(super) async fn gather(ctx: &Context, shipping: &LogShipping) -> Result<Gath
     };
     let settings = ctx.settings();
 
-    let (counts, missed) = count(&name, seen, &settings);
+    let census = count(&name, seen, &settings);
     let pods_path = Pod::url_path(&(), Some(&namespace));
-    let explained = missed.iter().take(SKIPS_MAX).map(async |pod| {
-        // Raw, because injection must see every field.
-        let Some(object) = read(&ctx.client, &pods_path, "Pod", pod).await? else {
-            return Ok(None);
-        };
-        Ok(Some(explain(pod, &object, &namespace, seen, &settings)))
-    });
+    let explained = census
+        .missed
+        .iter()
+        .take(SKIPS_MAX)
+        .map(async |Missed { pod, why }| {
+            Ok(match why {
+                Why::LeftOut(left_out) => Some(Skip {
+                    pod: pod.clone(),
+                    reason: left_out.reason.clone(),
+                    message: left_out.message.clone(),
+                }),
+                Why::Outdated => Some(created_before(pod)),
+                // Raw, because injection must see every field.
+                Why::NoSidecar => read(&ctx.client, &pods_path, "Pod", pod)
+                    .await?
+                    .map(|object| explain(pod, &object, &namespace, seen, &settings)),
+            })
+        });
     let skips = try_join_all(explained).await?.into_iter().flatten().collect();
     let own = policies.iter().find(|policy| policy.name == name);
     Ok(Gathered {
@@ -120,7 +133,8 @@ pub(super) async fn gather(ctx: &Context, shipping: &LogShipping) -> Result<Gath
             .flat_map(|policy| bound_accounts(policy, seen))
             .collect(),
         needs_token: policies.iter().any(|policy| needs_token(policy, &settings)),
-        counts,
+        counts: census.counts,
+        conflicts: census.conflicts,
         accounts: own.map(|policy| accounts(policy, seen)).unwrap_or_default(),
         skips,
         siblings,
@@ -147,6 +161,7 @@ fn policy(shipping: &Guarded) -> Option<Policy> {
     };
     Some(Policy {
         name: shipping.name_any(),
+        created: shipping.creation_timestamp().map(|time| time.0),
         spec: shipping.spec.clone(),
         readiness,
     })
@@ -197,16 +212,22 @@ fn explain(name: &str, pod: &Value, namespace: &str, seen: Namespace<'_>, settin
         policies: seen.policies,
         settings,
     };
-    let (reason, message) = match inject(&input) {
-        Decision::Skip { reason, message, .. } => (format!("{reason:?}"), message),
-        Decision::Inject { .. } => {
-            let message = "it was created before it could be injected; recreate it, for example with kubectl rollout restart";
-            ("CreatedBefore".to_owned(), message.to_owned())
-        }
-    };
+    match inject(&input) {
+        Decision::Skip { reason, message, .. } => Skip {
+            pod: name.to_owned(),
+            reason: reason.reason().to_owned(),
+            message,
+        },
+        Decision::Inject { .. } => created_before(name),
+    }
+}
+
+fn created_before(pod: &str) -> Skip {
+    let message =
+        "it was created before it could be injected; recreate it, for example with kubectl rollout restart";
     Skip {
-        pod: name.to_owned(),
-        reason,
-        message,
+        pod: pod.to_owned(),
+        reason: "CreatedBefore".to_owned(),
+        message: message.to_owned(),
     }
 }

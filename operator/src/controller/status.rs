@@ -3,6 +3,7 @@
 //! It is pure. The same outcome gives the same status at any time, so that an unchanged one is never written.
 
 use super::apply::Applied;
+use super::census::Conflict;
 use super::gather::{Gathered, Skip};
 use super::validate::{Violation, violations_text};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -57,7 +58,7 @@ pub fn status(
 }
 
 /// What is found; `None` where nothing was tried, so that what was found before stays.
-fn findings(outcome: Outcome<'_>, gathered: &Gathered) -> [(ConditionType, Option<Finding>); 4] {
+fn findings(outcome: Outcome<'_>, gathered: &Gathered) -> [(ConditionType, Option<Finding>); 5] {
     let refused = |reason, message: String| {
         [
             (
@@ -78,6 +79,7 @@ fn findings(outcome: Outcome<'_>, gathered: &Gathered) -> [(ConditionType, Optio
             ),
             (ConditionType::RbacReady, None),
             (ConditionType::ConfigReady, None),
+            (ConditionType::Compatible, None),
         ]
     };
     match outcome {
@@ -100,6 +102,7 @@ fn findings(outcome: Outcome<'_>, gathered: &Gathered) -> [(ConditionType, Optio
                     ConditionType::ConfigReady,
                     Some(written(config, "the ConfigMap was applied")),
                 ),
+                (ConditionType::Compatible, Some(compatible(&gathered.conflicts))),
             ]
         }
     }
@@ -112,7 +115,7 @@ fn ready(parts: [&Result<(), super::apply::Error>; 2], gathered: &Gathered) -> F
     let counts = gathered.counts;
     let message = match gathered.skips.first() {
         Some(skip) => format!(
-            "pods without a sidecar: {} of {}, for example {}: {}",
+            "pods that are not shipped: {} of {}, for example {}: {}",
             counts.missed, counts.matched, skip.pod, skip.message
         ),
         None if counts.matched == 0 => without_pods(gathered),
@@ -122,6 +125,25 @@ fn ready(parts: [&Result<(), super::apply::Error>; 2], gathered: &Gathered) -> F
         status: "True",
         reason: "Applied",
         message,
+    }
+}
+
+/// What a resource is told of others that it shares pods with.
+fn compatible(conflicts: &[Conflict]) -> Finding {
+    match conflicts {
+        [] => Finding {
+            status: "True",
+            reason: "NoConflict",
+            message: "no pod had to choose between this and another LogShipping".to_owned(),
+        },
+        [Conflict { pod, message }, ..] => Finding {
+            status: "False",
+            reason: "Conflict",
+            message: format!(
+                "pods in which not every LogShipping can be served: {}, for example {pod}: {message}",
+                conflicts.len()
+            ),
+        },
     }
 }
 

@@ -4,7 +4,8 @@
 
 use super::patch::Draft;
 use super::pod::Pod;
-use super::resources;
+use super::served::LeftOut;
+use super::{resources, served};
 use logship_crd::names;
 use logship_crd::v1alpha1::ResourceRequirements;
 use serde_json::Value;
@@ -30,7 +31,7 @@ impl<'a> Overrides<'a> {
                 names::IMAGE_ANNOTATION => keep(&mut overrides.image, Some, image(value)),
                 names::RESOURCES_ANNOTATION => keep(&mut overrides.resources, Some, resources::parse(value)),
                 names::KEEP_TOKEN_ANNOTATION => keep(&mut overrides.keep_token, |keep| keep, boolean(value)),
-                names::INJECTED_ANNOTATION => None,
+                names::INJECTED_ANNOTATION | names::LEFT_OUT_ANNOTATION => None,
                 names::INJECTION_LABEL => {
                     Some("it is a label, not an annotation; it is ignored here".to_owned())
                 }
@@ -46,8 +47,13 @@ impl<'a> Overrides<'a> {
     }
 }
 
-/// Writes the hash of what was injected, and tells the cluster autoscaler that our volumes hold no node back.
-pub(super) fn write<'a>(draft: &mut Draft, hash: &str, scratch_volumes: impl Iterator<Item = &'a String>) {
+/// Writes the hash of what was injected and what was left out, and tells the cluster autoscaler that our volumes hold no node back.
+pub(super) fn write<'a>(
+    draft: &mut Draft,
+    hash: &str,
+    left_out: &[LeftOut],
+    scratch_volumes: impl Iterator<Item = &'a String>,
+) {
     const ANNOTATIONS: &str = "/metadata/annotations";
     let listed = draft
         .pod()
@@ -71,6 +77,10 @@ pub(super) fn write<'a>(draft: &mut Draft, hash: &str, scratch_volumes: impl Ite
         );
     }
     draft.set(ANNOTATIONS, names::INJECTED_ANNOTATION, Value::from(hash));
+    let before = draft.pod().annotation(names::LEFT_OUT_ANNOTATION);
+    if let Some(text) = served::written(left_out, before) {
+        draft.set(ANNOTATIONS, names::LEFT_OUT_ANNOTATION, Value::from(text));
+    }
 }
 
 /// Keeps a value that could be read; hands back the problem of one that could not.

@@ -51,6 +51,7 @@ pub(super) fn share(draft: &mut Draft, plan: &Plan<'_>, overrides: &Overrides<'_
     let mut logs = Logs::default();
     // A volume that one source names serves another that names none.
     let (named, others): (Vec<_>, Vec<_>) = plan.files.iter().partition(|files| files.volume.is_some());
+    let mut mounted: Vec<Place<'_>> = Vec::new();
     for files in named.into_iter().chain(others) {
         let container = writer(draft.pod(), files, plan, overrides)?;
         let place = Place {
@@ -63,10 +64,12 @@ pub(super) fn share(draft: &mut Draft, plan: &Plan<'_>, overrides: &Overrides<'_
             .covering_mount(draft.pod())?
             .is_none_or(|mount| place.is_missing_on(mount, &logs.made))
         {
+            place.check_is_the_only_one(&mounted)?;
             logs.made.extend(place.mount_volume(draft)?);
         }
         place.read_from_sidecar(draft.pod(), &mut logs)?;
-        logs.writer.get_or_insert(place.container);
+        logs.writer.get_or_insert_with(|| place.container.clone());
+        mounted.push(place);
     }
     Ok(logs)
 }
@@ -180,6 +183,30 @@ impl Place<'_> {
             return Err(self.skip(SkipReason::UnsupportedMount, &problem));
         }
         Ok(())
+    }
+
+    /// The application would find the files of one resource's directory in that of the other, and both would ship all of them.
+    fn check_is_the_only_one(&self, mounted: &[Place<'_>]) -> Result<(), Skip> {
+        let Some(volume) = self.files.volume else {
+            return Ok(());
+        };
+        let is_here = |other: &&Place<'_>| {
+            let FilesPlan { shipping, volume, .. } = other.files;
+            other.container == self.container
+                && *shipping != self.files.shipping
+                && *volume == self.files.volume
+        };
+        let Some(other) = mounted.iter().find(is_here) else {
+            return Ok(());
+        };
+        let FilesPlan {
+            shipping, directory, ..
+        } = other.files;
+        let problem = format!(
+            "volume {volume} would be mounted at {}, and is at {directory} of container {} for LogShipping {shipping}: name the same directory, or another volume",
+            self.files.directory, self.container
+        );
+        Err(self.skip(SkipReason::Conflict, &problem))
     }
 
     /// Mounts a volume at the directory: the one that the source names, else a new emptyDir, whose name is returned.

@@ -8,7 +8,7 @@ use crate::policies::{Policy, Readiness};
 use logship_crd::v1alpha1::{
     Native, Position, ResourceRequirements, SecretKey, ServiceAccountPolicy, Source, State, VolumeReference,
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,6 +36,8 @@ pub(super) struct Plan<'a> {
     pub(super) settings: HashedSettings<'a>,
     /// Names of the resources, in order.
     pub(super) shippings: Vec<&'a str>,
+    /// Those of the oldest resource first, by name among equals. Hashed by name, because age alone makes no other pod.
+    #[serde(serialize_with = "by_name")]
     pub(super) files: Vec<FilesPlan<'a>>,
     pub(super) resources: ResourceRequirements,
     pub(super) native: bool,
@@ -71,10 +73,11 @@ impl<'a> Plan<'a> {
     /// The plan of all `policies` together. It does not depend on their order.
     ///
     /// Each pod has one sidecar, so what cannot be had per resource is decided for all: the greatest requests and limits; `Never`
-    /// before `Always` before `Auto`; `Last` before `First`; a claim before an emptyDir; the account as [`account`] says.
+    /// before `Always` before `Auto`; `Last` before `First`; a claim, of several that of the oldest resource, before an emptyDir; the account as [`account`] says.
     pub(super) fn new(policies: &[&'a Arc<Policy>], settings: &'a Settings) -> Self {
         let mut policies: Vec<&'a Policy> = policies.iter().map(|&policy| &**policy).collect();
-        policies.sort_by(|a, b| a.name.cmp(&b.name));
+        policies.sort_by_key(|policy| policy.seniority());
+        let shippings: BTreeSet<&'a str> = policies.iter().map(|policy| policy.name.as_str()).collect();
         let Settings {
             image,
             image_pull_policy,
@@ -88,7 +91,7 @@ impl<'a> Plan<'a> {
                 image_pull_policy,
                 exclude_containers,
             },
-            shippings: policies.iter().map(|policy| policy.name.as_str()).collect(),
+            shippings: shippings.into_iter().collect(),
             files: policies.iter().flat_map(|policy| files(policy)).collect(),
             resources: resources::combined(policies.iter().map(|policy| &policy.spec.sidecar.resources)),
             native: native(&policies, *nodes_run_native),
@@ -120,6 +123,13 @@ pub(super) fn digest(text: &[u8]) -> String {
         .iter()
         .take(8)
         .fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"))
+}
+
+/// The sources of one resource stay in their order.
+fn by_name<S: Serializer>(files: &[FilesPlan<'_>], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut files: Vec<_> = files.iter().collect();
+    files.sort_by_key(|files| files.shipping);
+    serializer.collect_seq(files)
 }
 
 fn files(policy: &Policy) -> impl Iterator<Item = FilesPlan<'_>> {
@@ -179,6 +189,24 @@ fn state(policies: &[&Policy]) -> State {
     }
 }
 
+/// What is to be said of resources whose claim for the state is not the one that the sidecar has.
+pub(super) fn unused_claims(policies: &[&Arc<Policy>], plan: &Plan<'_>) -> Vec<String> {
+    let Some(used) = &plan.state.persistent_volume_claim else {
+        return Vec::new();
+    };
+    let served = |policy: &&&Arc<Policy>| plan.shippings.contains(&&*policy.name);
+    let warning = |policy: &&Arc<Policy>| {
+        let own = policy.spec.sidecar.state.persistent_volume_claim.as_ref()?;
+        (own != used).then(|| {
+            format!(
+                "LogShipping {}: its state is on claim {}, not on {}, because a pod has one sidecar with one state and another resource came first",
+                policy.name, used.claim_name, own.claim_name
+            )
+        })
+    };
+    policies.iter().filter(served).filter_map(warning).collect()
+}
+
 fn secrets<'a>(policies: &[&'a Policy]) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
     let mut secrets = BTreeMap::<_, BTreeSet<_>>::new();
     for SecretKey { secret, key } in policies.iter().flat_map(|policy| policy.spec.secret_keys()) {
@@ -219,6 +247,7 @@ mod tests {
         let spec = serde_json::from_value(spec).unwrap();
         Arc::new(Policy {
             name: name.to_owned(),
+            created: None,
             spec,
             readiness: Readiness::Ready,
         })

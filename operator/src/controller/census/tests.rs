@@ -12,6 +12,7 @@ fn policy(name: &str, app: &str, account: &str, source: &Value) -> Arc<Policy> {
     let spec = serde_json::from_value(spec).unwrap();
     Arc::new(Policy {
         name: name.to_owned(),
+        created: None,
         spec,
         readiness: Readiness::Ready,
     })
@@ -30,6 +31,7 @@ fn pod(name: &str, app: &str, created: i64, injected: Option<String>) -> PodSumm
         name: name.to_owned(),
         labels: [("app".to_owned(), app.to_owned())].into(),
         injected,
+        left_out: Vec::new(),
         account: format!("account-of-{name}"),
         created: k8s_openapi::jiff::Timestamp::from_second(created).ok(),
     }
@@ -66,9 +68,9 @@ fn pods_are_counted_once_each_by_what_they_carry() {
         policies: &policies,
         pods: &pods,
     };
-    let (counts, missed) = count("web", namespace, &settings());
+    let census = count("web", namespace, &settings());
     assert_eq!(
-        counts,
+        census.counts,
         PodCounts {
             matched: 4,
             injected: 2,
@@ -76,13 +78,65 @@ fn pods_are_counted_once_each_by_what_they_carry() {
             missed: 2
         }
     );
+    let missed: Vec<_> = census.missed.iter().map(|missed| missed.pod.as_str()).collect();
     assert_eq!(missed, ["late", "early"], "the newest first");
 
     let unlabelled = Namespace {
         injection: None,
         ..namespace
     };
-    assert_eq!(count("web", unlabelled, &settings()).0, PodCounts::default());
+    assert_eq!(count("web", unlabelled, &settings()), Census::default());
+}
+
+#[test]
+fn who_is_left_out_is_not_shipped_and_both_are_told_for_as_long_as_it_would_be_so_today() {
+    let policies = ["a", "b", "c"].map(|name| policy(name, "web", "Inject", &api()));
+    let current = Some(injection_hash(&policies, &settings()));
+    let with = |name: &str, created, injected| PodSummary {
+        left_out: vec![LeftOut {
+            resource: "b".to_owned(),
+            reason: "Conflict".to_owned(),
+            message: "m".to_owned(),
+            rival: Some("a".to_owned()),
+        }],
+        ..pod(name, "web", created, injected)
+    };
+    let pods = [
+        with("early", 1, current.clone()),
+        with("late", 2, current),
+        with("outdated", 3, Some("another-hash".to_owned())),
+    ]
+    .map(Arc::new);
+    let seen = |name: &str| {
+        let namespace = Namespace {
+            injection: Some("enabled"),
+            policies: &policies,
+            pods: &pods,
+        };
+        let Census {
+            counts,
+            missed,
+            conflicts,
+        } = count(name, namespace, &settings());
+        let counts = (counts.matched, counts.injected, counts.outdated, counts.missed);
+        let missed: Vec<_> = missed
+            .iter()
+            .map(|Missed { pod, why }| (pod.clone(), matches!(why, Why::LeftOut(_))))
+            .collect();
+        let conflicts: Vec<_> = conflicts
+            .into_iter()
+            .map(|Conflict { pod, message }| format!("{pod}: {message}"))
+            .collect();
+        (counts, missed, conflicts)
+    };
+    let text = |text: &str| ["late", "early"].map(|pod| format!("{pod}: {text}")).to_vec();
+    let winner = text("LogShipping b is left out, because this one came first: m");
+    assert_eq!(seen("a"), ((3, 3, 1, 0), vec![], winner));
+    let missed = [("outdated", false), ("late", true), ("early", true)]
+        .map(|(pod, left_out)| (pod.to_owned(), left_out));
+    let loser = text("this one is left out, because LogShipping a came first: m");
+    assert_eq!(seen("b"), ((3, 0, 0, 3), missed.to_vec(), loser));
+    assert_eq!(seen("c"), ((3, 3, 1, 0), vec![], vec![]));
 }
 
 #[test]

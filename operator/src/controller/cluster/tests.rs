@@ -26,6 +26,7 @@ fn only_what_the_census_needs_is_kept() {
         name: "web-1".to_owned(),
         labels: [("app".to_owned(), "web".to_owned())].into(),
         injected: Some("abc".to_owned()),
+        left_out: Vec::new(),
         account: "backend".to_owned(),
         created: "2026-01-02T03:04:05Z".parse().ok(),
     };

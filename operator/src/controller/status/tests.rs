@@ -67,11 +67,12 @@ fn applied_objects_make_every_condition_true() {
             ("Valid", "True", "Valid", 1),
             ("RbacReady", "True", "Applied", 1),
             ("ConfigReady", "True", "Applied", 1),
+            ("Compatible", "True", "NoConflict", 1),
         ]
     );
     assert_eq!(
         status.conditions[0].message,
-        "pods without a sidecar: 1 of 3, for example web-1: use another"
+        "pods that are not shipped: 1 of 3, for example web-1: use another"
     );
     assert_eq!(status.observed_generation, Some(7));
     assert_eq!(status.pods, gathered().counts);
@@ -130,6 +131,7 @@ fn only_a_condition_whose_status_changes_gets_a_new_time() {
             ("Valid", "True", "Valid", 1),
             ("RbacReady", "False", "NameTaken", 2),
             ("ConfigReady", "True", "Applied", 1),
+            ("Compatible", "True", "NoConflict", 1),
         ]
     );
     assert!(
@@ -156,6 +158,7 @@ fn an_invalid_spec_is_told_and_leaves_what_was_applied_before() {
             ("Valid", "False", "InvalidSpec", 2),
             ("RbacReady", "True", "Applied", 1),
             ("ConfigReady", "True", "Applied", 1),
+            ("Compatible", "True", "NoConflict", 1),
         ]
     );
     assert_eq!(
@@ -203,5 +206,31 @@ fn a_skip_keeps_its_time_until_its_reason_changes() {
             &third.recent_skips[0].last_seen
         ),
         ("Conflict", &time(3))
+    );
+}
+
+#[test]
+fn a_conflict_is_a_condition_of_its_own_and_leaves_the_resource_ready() {
+    let mut conflicting = gathered();
+    conflicting.conflicts = ["web-2", "web-1"]
+        .map(|pod| Conflict {
+            pod: pod.to_owned(),
+            message: "this one is left out".to_owned(),
+        })
+        .to_vec();
+    let status = status(
+        &LogShippingStatus::default(),
+        Some(7),
+        Outcome::Applied(&applied()),
+        &sinks(),
+        &conflicting,
+        &time(1),
+    );
+    let conditions = conditions(&status);
+    assert_eq!(conditions[0], ("Ready", "True", "Applied", 1));
+    assert_eq!(conditions[4], ("Compatible", "False", "Conflict", 1));
+    assert_eq!(
+        status.conditions[4].message,
+        "pods in which not every LogShipping can be served: 2, for example web-2: this one is left out"
     );
 }
