@@ -6,8 +6,8 @@
 use crate::config::revision::Rejection;
 use crate::engine::status::PipelineStatus;
 use crate::metrics::past::Past;
+use logship_crd::report::{PodName, Report};
 use serde::Serialize;
-use std::collections::BTreeMap;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// More exchanges of the pipelines in a row than this while they are asked are none.
@@ -27,6 +27,8 @@ pub struct Roster {
     pub reloads: Reloads,
     /// Why positions are not kept, although they should be.
     pub state_trouble: Option<String>,
+    /// The pod that we are in.
+    pub pod: PodName,
     /// A pipeline prints on our standard output.
     pub prints: bool,
 }
@@ -53,6 +55,8 @@ pub struct Told {
     pub reloads: Reloads,
     /// See [`Roster::state_trouble`].
     pub state_trouble: Option<String>,
+    /// See [`Roster::pod`].
+    pub pod: PodName,
 }
 
 /// [`Told`] as `/status` shows it.
@@ -61,32 +65,30 @@ pub struct Told {
 pub struct Status<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     state_trouble: Option<&'a str>,
-    configuration: Configuration<'a>,
+    configuration: Report,
     pipelines: &'a [PipelineStatus],
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Configuration<'a> {
-    /// By resource.
-    applied_generations: BTreeMap<&'a str, i64>,
-    /// What is not taken of the documents that are there.
-    rejected: &'a [Rejection],
 }
 
 impl Told {
     /// As `/status` shows it.
     pub fn status(&self) -> Status<'_> {
-        let applied = self.pipelines.iter();
-        let applied = applied.map(|pipeline| (pipeline.name.as_str(), pipeline.generation));
         Status {
             state_trouble: self.state_trouble.as_deref(),
-            configuration: Configuration {
-                applied_generations: applied.collect(),
-                rejected: &self.reloads.rejections,
-            },
+            configuration: self.configuration(),
             pipelines: &self.pipelines,
         }
+    }
+
+    /// What runs by which generation, and what is refused.
+    pub fn configuration(&self) -> Report {
+        let applied = self.pipelines.iter();
+        let applied = applied.map(|pipeline| (pipeline.name.clone(), pipeline.generation));
+        let report = Report {
+            pod: self.pod.clone(),
+            applied_generations: applied.collect(),
+            rejected: self.reloads.rejections.clone(),
+        };
+        report.bounded()
     }
 }
 
@@ -110,6 +112,7 @@ async fn ask_once(roster: &watch::Receiver<Roster>) -> (Told, bool) {
         past,
         reloads,
         state_trouble,
+        pod,
         prints: _,
     } = roster.borrow().clone();
     let mut told = Told {
@@ -117,6 +120,7 @@ async fn ask_once(roster: &watch::Receiver<Roster>) -> (Told, bool) {
         past,
         reloads,
         state_trouble,
+        pod,
     };
     for pipeline in &pipelines {
         let (ask, answer) = oneshot::channel();

@@ -26,8 +26,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use std::io::Read;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -64,18 +63,11 @@ pub async fn send_requests(addresses: &[String], port: u16, numbers: Range<usize
         .await
 }
 
-/// What a sink has, and whether it takes more.
-#[derive(Clone, Default)]
-struct Shelf {
-    received: Arc<Mutex<String>>,
-    refuses: Arc<AtomicBool>,
-}
-
 /// An HTTP sink on the node that keeps all it got: newline-delimited JSON, plain or with gzip.
 pub struct HttpSink {
     /// Where pods send to.
     pub url: String,
-    shelf: Shelf,
+    taken: Taken,
     // Ends with the sink.
     _server: JoinSet<std::io::Result<()>>,
 }
@@ -86,39 +78,81 @@ impl HttpSink {
     /// # Errors
     /// When the node's address is not there: the test does not run inside the cluster.
     pub async fn start() -> Result<Self> {
-        let listener = TcpListener::bind((NODE_ADDRESS, 0))
-            .await
-            .context("failed to listen on the node's address")?;
+        let listener = Self::listener().await?;
         let url = format!("http://{}/logs", listener.local_addr()?);
-        let shelf = Shelf::default();
-        let router = Router::new().route("/logs", post(take)).with_state(shelf.clone());
-        let mut server = JoinSet::new();
-        server.spawn(async move { axum::serve(listener, router).await });
-        Ok(Self {
-            url,
-            shelf,
-            _server: server,
-        })
+        Ok(Self::serve(listener, url))
     }
 
-    /// From now on it takes nothing, and says that it may later; or it does again.
-    pub fn refuse(&self, refuses: bool) {
-        self.shelf.refuses.store(refuses, Ordering::SeqCst);
+    /// A free port of the node.
+    ///
+    /// # Errors
+    /// As [`HttpSink::start`].
+    pub async fn listener() -> Result<TcpListener> {
+        TcpListener::bind((NODE_ADDRESS, 0))
+            .await
+            .context("failed to listen on the node's address")
+    }
+
+    /// Serves whoever comes by `listener`, for instance over TLS, and is reached at `url`.
+    pub fn serve<L>(listener: L, url: String) -> Self
+    where
+        L: axum::serve::Listener,
+        L::Addr: std::fmt::Debug,
+    {
+        let taken = Taken::default();
+        let router = Router::new().route("/logs", post(take)).with_state(taken.clone());
+        let mut server = JoinSet::new();
+        server.spawn(async move { axum::serve(listener, router).await });
+        Self {
+            url,
+            taken,
+            _server: server,
+        }
     }
 
     /// All lines that arrived.
     pub fn received(&self) -> String {
-        self.shelf
-            .received
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
+        locked(&self.taken.text).clone()
+    }
+
+    /// From now on it takes nothing, and says that it may later; or it does again.
+    pub fn refuse(&self, refuses: bool) {
+        *locked(&self.taken.refuses) = refuses;
+    }
+
+    /// From now on takes only what comes with this `Authorization`, and answers 401 to everything else.
+    pub fn demand(&self, authorization: &str) {
+        *locked(&self.taken.demanded) = Some(authorization.to_owned());
+    }
+
+    /// Requests that were answered with 401.
+    pub fn refused(&self) -> usize {
+        *locked(&self.taken.refused)
     }
 }
 
-async fn take(State(shelf): State<Shelf>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    if shelf.refuses.load(Ordering::SeqCst) {
+/// What a sink has taken, and what it takes.
+#[derive(Debug, Clone, Default)]
+struct Taken {
+    text: Arc<Mutex<String>>,
+    demanded: Arc<Mutex<Option<String>>>,
+    refused: Arc<Mutex<usize>>,
+    refuses: Arc<Mutex<bool>>,
+}
+
+fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn take(State(taken): State<Taken>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    if *locked(&taken.refuses) {
         return StatusCode::SERVICE_UNAVAILABLE;
+    }
+    let demanded = locked(&taken.demanded).clone();
+    let shown = headers.get(header::AUTHORIZATION);
+    if demanded.is_some_and(|demanded| shown.is_none_or(|shown| shown != &demanded)) {
+        *locked(&taken.refused) += 1;
+        return StatusCode::UNAUTHORIZED;
     }
     let mut text = String::new();
     let read = if headers
@@ -132,11 +166,7 @@ async fn take(State(shelf): State<Shelf>, headers: HeaderMap, body: Bytes) -> St
     if read.is_err() || !text.ends_with('\n') || text.lines().any(|line| !is_object(line)) {
         return StatusCode::BAD_REQUEST;
     }
-    shelf
-        .received
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-        .push_str(&text);
+    locked(&taken.text).push_str(&text);
     StatusCode::NO_CONTENT
 }
 
