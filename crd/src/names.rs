@@ -107,6 +107,9 @@ pub fn logs_path(shipping: &str, source: &str) -> String {
     format!("/logs/{shipping}/{source}")
 }
 
+/// The file from which the kubelet takes a container's termination message.
+pub const TERMINATION_LOG: &str = "/dev/termination-log";
+
 /// Environment of the sidecar: name of its pod.
 pub const ENV_POD_NAME: &str = "POD_NAME";
 /// Environment of the sidecar: namespace of its pod.

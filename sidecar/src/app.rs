@@ -3,15 +3,18 @@
 //! Every task is in one set. A task that ends unexpectedly ends the process with its name.
 
 pub mod dead_letters;
+mod last_words;
 mod load;
 mod pipeline;
 mod screen;
 pub mod start;
+mod state;
 mod supervisor;
 mod watch;
 
-use self::load::Loaded;
+use self::load::{Loaded, Place};
 use self::pipeline::Wiring;
+use self::state::Need;
 use self::supervisor::{Ending, Supervisor, Written};
 use crate::admin;
 use crate::args::Run;
@@ -20,7 +23,7 @@ use crate::driver::{Outcome, Remains};
 use crate::engine::follow::Drain;
 use crate::engine::status::SinkStatus;
 use crate::io::clock::Clock;
-use crate::io::fs::{StateDirectory, StateError};
+use crate::io::fs::StateError;
 use crate::io::signal::{Hangup, Stop};
 use crate::source::container_output::{PodApi, wait_for_others};
 use std::io::IsTerminal;
@@ -147,12 +150,18 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
     else {
         return Ok(());
     };
-    let state = config
-        .state_directory
-        .as_deref()
-        .map(StateDirectory::lock)
-        .transpose()?
-        .map(Arc::new);
+    let is_injected = args.state_dir.is_none()
+        && written
+            .as_ref()
+            .is_some_and(|written| matches!(written.place, Place::Directory { .. }));
+    let need = if is_injected { Need::Wished } else { Need::Required };
+    let state = config.state_directory.as_deref();
+    let state = state.map(|path| state::open(path, need)).transpose()?;
+    let (state, state_trouble) = match state {
+        Some(Ok(state)) => (Some(Arc::new(state)), None),
+        Some(Err(trouble)) => (None, Some(trouble)),
+        None => (None, None),
+    };
     let wiring = Wiring {
         clock: Clock::start(),
         api: PodApi::new(&config.pod, &environment, &args.token_dir),
@@ -179,11 +188,15 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
         .transpose()?;
     let pipelines = config.pipelines.len();
     let mut supervisor = Supervisor::new(wiring, ending, documents, tasks);
+    supervisor
+        .roster
+        .send_modify(|roster| roster.state_trouble = state_trouble);
     supervisor.start(config.pipelines, rejected.unwrap_or_default());
     let screen = screen::start(&supervisor.roster, &mut supervisor.tasks);
     spawn_helpers(config.classic.then_some(api), args.port(), &mut supervisor);
     tracing::info!(pipelines, version = env!("CARGO_PKG_VERSION"), "started");
     let outcomes = supervisor.run(&mut stop).await?;
+    last_words::leave(&outcomes);
     if let Some(started) = screen {
         started.sum_up(&outcomes);
     }

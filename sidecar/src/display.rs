@@ -193,17 +193,11 @@ mod tests {
                 source: "access".to_owned(),
                 records,
                 bytes: records * 100,
-                truncated: 0,
                 lag_bytes: 4_500_000,
                 files: 1,
                 open_files: 1,
-                parked: 0,
-                lost_files: 0,
-                lost_bytes: 0,
-                truncations: 0,
-                nul_bytes: 0,
-                malformed: 0,
                 positions: vec![("a.log".to_owned(), 1_234_000)],
+                ..FilesStatus::default()
             }],
             containers: Vec::new(),
             spills: Vec::new(),
@@ -212,13 +206,9 @@ mod tests {
             sinks: vec![SinkStatus {
                 name: "bus".to_owned(),
                 sent: records,
-                sent_bytes: 0,
                 retries: u64::from(error.is_some()) * 3,
-                rejected: 0,
-                given_up: 0,
-                dropped: 0,
-                lost: 0,
                 error: error.map(str::to_owned),
+                ..SinkStatus::default()
             }],
         }
     }

@@ -328,7 +328,8 @@ impl Driver {
         } else {
             tracing::warn!(
                 pipeline = self.name,
-                "the drain time is over before everything was sent; the rest follows after the next start"
+                left = self.status().left(),
+                "the drain time is over before everything was sent; the rest follows after the next start, where logs and state outlive this one"
             );
         }
     }

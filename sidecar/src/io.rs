@@ -1,5 +1,6 @@
 //! The edge: clocks, files, sockets and signals.
 
+mod access;
 pub mod clock;
 pub mod fs;
 pub mod net;

@@ -132,7 +132,7 @@ fn of_sinks(pipelines: &[&PipelineStatus]) -> [Family; 8] {
     ]
 }
 
-fn of_files(pipelines: &[&PipelineStatus]) -> [Family; 9] {
+fn of_files(pipelines: &[&PipelineStatus]) -> [Family; 10] {
     let files = || pipelines.iter().flat_map(|pipeline| &pipeline.files);
     [
         (
@@ -188,6 +188,12 @@ fn of_files(pipelines: &[&PipelineStatus]) -> [Family; 9] {
             "gauge",
             "Bytes of files not read yet.",
             files().map(|source| source.lag_bytes).sum(),
+        ),
+        (
+            "logship_unreadable_files",
+            "gauge",
+            "Files that we may not read, or directories; /status says what to set.",
+            files().map(|source| source.unreadable as u64).sum(),
         ),
     ]
 }

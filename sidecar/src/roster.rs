@@ -25,6 +25,8 @@ pub struct Roster {
     pub past: Past,
     /// What became of changed documents.
     pub reloads: Reloads,
+    /// Why positions are not kept, although they should be.
+    pub state_trouble: Option<String>,
     /// The pod that we are in.
     pub pod: PodName,
     /// A pipeline prints on our standard output.
@@ -51,13 +53,18 @@ pub struct Told {
     pub past: Past,
     /// See [`Roster::reloads`].
     pub reloads: Reloads,
+    /// See [`Roster::state_trouble`].
+    pub state_trouble: Option<String>,
     /// See [`Roster::pod`].
     pub pod: PodName,
 }
 
 /// [`Told`] as `/status` shows it.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Status<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_trouble: Option<&'a str>,
     configuration: Report,
     pipelines: &'a [PipelineStatus],
 }
@@ -66,6 +73,7 @@ impl Told {
     /// As `/status` shows it.
     pub fn status(&self) -> Status<'_> {
         Status {
+            state_trouble: self.state_trouble.as_deref(),
             configuration: self.configuration(),
             pipelines: &self.pipelines,
         }
@@ -103,6 +111,7 @@ async fn ask_once(roster: &watch::Receiver<Roster>) -> (Told, bool) {
         pipelines,
         past,
         reloads,
+        state_trouble,
         pod,
         prints: _,
     } = roster.borrow().clone();
@@ -110,6 +119,7 @@ async fn ask_once(roster: &watch::Receiver<Roster>) -> (Told, bool) {
         pipelines: Vec::with_capacity(pipelines.len()),
         past,
         reloads,
+        state_trouble,
         pod,
     };
     for pipeline in &pipelines {

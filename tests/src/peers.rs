@@ -115,6 +115,11 @@ impl HttpSink {
         locked(&self.taken.text).clone()
     }
 
+    /// From now on it takes nothing, and says that it may later; or it does again.
+    pub fn refuse(&self, refuses: bool) {
+        *locked(&self.taken.refuses) = refuses;
+    }
+
     /// From now on takes only what comes with this `Authorization`, and answers 401 to everything else.
     pub fn demand(&self, authorization: &str) {
         *locked(&self.taken.demanded) = Some(authorization.to_owned());
@@ -132,6 +137,7 @@ struct Taken {
     text: Arc<Mutex<String>>,
     demanded: Arc<Mutex<Option<String>>>,
     refused: Arc<Mutex<usize>>,
+    refuses: Arc<Mutex<bool>>,
 }
 
 fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -139,6 +145,9 @@ fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 async fn take(State(taken): State<Taken>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    if *locked(&taken.refuses) {
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
     let demanded = locked(&taken.demanded).clone();
     let shown = headers.get(header::AUTHORIZATION);
     if demanded.is_some_and(|demanded| shown.is_none_or(|shown| shown != &demanded)) {

@@ -88,10 +88,7 @@ fn role(metadata: ObjectMeta) -> Role {
     };
     Role {
         metadata,
-        rules: Some(vec![
-            rule("pods", &["get", "list", "watch"]),
-            rule("pods/log", &["get"]),
-        ]),
+        rules: Some(vec![rule("pods", &["get"]), rule("pods/log", &["get"])]),
     }
 }
 

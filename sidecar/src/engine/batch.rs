@@ -173,6 +173,12 @@ impl Lane {
         self.sealed_bytes + self.open.body.len()
     }
 
+    /// Records that are here and not settled.
+    pub fn records(&self) -> usize {
+        let sealed = self.sealed.iter().map(|sealed| sealed.batch.records());
+        sealed.sum::<usize>() + self.open.records()
+    }
+
     /// Whether every record is settled.
     pub fn is_empty(&self) -> bool {
         self.open.is_empty() && self.sealed.is_empty()

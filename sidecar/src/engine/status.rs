@@ -10,6 +10,9 @@ use crate::pipeline::StepCounts;
 use crate::pipeline::count::Metric;
 use serde::Serialize;
 
+/// So many reasons are shown.
+const REASONS_MAX: usize = 8;
+
 /// One pipeline at a moment.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -70,6 +73,10 @@ pub struct FilesStatus {
     pub nul_bytes: u64,
     /// Lines that were not in the format of the files and passed as they were.
     pub malformed: u64,
+    /// Files that cannot be read at the moment, or the directory.
+    pub unreadable: usize,
+    /// Why, and what to set; of the first few.
+    pub unreadable_because: Vec<String>,
     /// Settled position by file.
     pub positions: Vec<(String, u64)>,
 }
@@ -140,8 +147,30 @@ pub struct SinkStatus {
     pub dropped: u64,
     /// Of the refused ones, those that were not even kept.
     pub lost: u64,
+    /// Records that were read for it and that it has not taken yet.
+    pub unacknowledged: u64,
     /// The failure it is in, if any.
     pub error: Option<String>,
+}
+
+impl PipelineStatus {
+    /// What is not sent, in words: records by sink, and bytes of files that were not read. None: nothing, as far as it is known.
+    pub fn left(&self) -> Option<String> {
+        let sinks = self.sinks.iter().filter(|sink| sink.unacknowledged > 0);
+        let sinks = sinks.map(|sink| {
+            let why = sink.error.as_ref().map(|error| format!(" ({error})"));
+            format!(
+                "{} records not acknowledged by {}{}",
+                sink.unacknowledged,
+                sink.name,
+                why.unwrap_or_default()
+            )
+        });
+        let files = self.files.iter().filter(|source| source.lag_bytes > 0);
+        let files = files.map(|source| format!("{} bytes not read of {}", source.lag_bytes, source.source));
+        let left: Vec<_> = sinks.chain(files).collect();
+        (!left.is_empty()).then(|| left.join("; "))
+    }
 }
 
 impl Engine {
@@ -177,6 +206,8 @@ impl Engine {
                 truncations,
                 nul_bytes,
                 malformed,
+                unreadable: tail.unreadable().count(),
+                unreadable_because: tail.unreadable().take(REASONS_MAX).map(str::to_owned).collect(),
                 positions: positions.map(|at| (at.name, at.offset)).collect(),
             }
         });
@@ -228,6 +259,7 @@ impl Engine {
                     given_up,
                     dropped,
                     lost: 0,
+                    unacknowledged: lane.records() as u64,
                     error: lane.error.clone(),
                 }
             });

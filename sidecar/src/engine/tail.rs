@@ -104,7 +104,8 @@ pub struct Tail {
     look_at: Option<Tick>,
     to_open: VecDeque<StreamId>,
     to_close: VecDeque<StreamId>,
-    unreadable: BTreeSet<String>,
+    /// Why, by name.
+    unreadable: BTreeMap<String, String>,
     directory_error: Option<String>,
     /// That there are more files than descriptors was said.
     said_too_many: bool,
@@ -131,7 +132,7 @@ impl Tail {
             look_at: None,
             to_open: VecDeque::new(),
             to_close: VecDeque::new(),
-            unreadable: BTreeSet::new(),
+            unreadable: BTreeMap::new(),
             directory_error: None,
             said_too_many: false,
             drain_listed: None,
@@ -260,7 +261,7 @@ impl Tail {
             self.to_close.extend(file.is_open().then_some(id));
             self.arrivals.remove(&id);
             self.followed.update(id, |file| file.stage = Stage::Failed);
-            if is_new && !self.unreadable.contains(&name) {
+            if is_new && !self.unreadable.contains_key(&name) {
                 // It may only have been renamed since the listing.
                 self.look_anew(now);
             }
@@ -269,9 +270,8 @@ impl Tail {
         if self.unreadable.len() >= UNREADABLE_MAX {
             self.unreadable.clear();
         }
-        self.unreadable
-            .insert(name.clone())
-            .then_some(Report::FileUnreadable { name, error })
+        let said = self.unreadable.insert(name.clone(), error.clone());
+        said.is_none().then_some(Report::FileUnreadable { name, error })
     }
 
     /// Takes what was read of a file, hands its records on.
@@ -329,6 +329,14 @@ impl Tail {
     /// Bytes that are there and were not read.
     pub fn lag_bytes(&self) -> u64 {
         self.followed.iter().map(File::lag_bytes).sum()
+    }
+
+    /// Why files, or the directory with all of them, cannot be read at the moment.
+    pub fn unreadable(&self) -> impl Iterator<Item = &str> {
+        let failed = |file: &&File| matches!(file.stage, Stage::Failed | Stage::Unread);
+        let files = self.followed.iter().filter(failed);
+        let files = files.filter_map(|file| self.unreadable.get(&file.path));
+        self.directory_error.iter().chain(files).map(String::as_str)
     }
 
     /// What became of the files so far.

@@ -1,5 +1,6 @@
 //! Files: listing, opening and reading logs, and the state directory.
 
+use super::access::{self, Owner};
 use crate::engine::checkpoint::Identity;
 use crate::engine::tail::{Entry, rotated};
 use rustix::fs::{FlockOperation, Mode, OFlags};
@@ -75,11 +76,13 @@ pub fn identity(metadata: &Metadata) -> Identity {
 /// An error with what helps to solve it: a log that we may not read is a question of the uid.
 pub fn explain(path: &Path, error: &io::Error) -> String {
     if error.kind() == io::ErrorKind::PermissionDenied {
-        let uid = rustix::process::geteuid().as_raw();
-        return format!(
-            "{}: {error} (we run as uid {uid}; let it or its group read, for example with fsGroup)",
-            path.display()
-        );
+        let owner = std::fs::metadata(path).ok().map(|metadata| Owner {
+            user: metadata.uid(),
+            group: metadata.gid(),
+            mode: metadata.mode(),
+        });
+        let remedy = access::remedy(owner, rustix::process::geteuid().as_raw());
+        return format!("{}: {error}; {remedy}", path.display());
     }
     format!("{}: {error}", path.display())
 }

@@ -117,6 +117,8 @@ impl PipelineStatus {
             nul_bytes,
             malformed,
             truncated,
+            unreadable: _,
+            unreadable_because: _,
             positions: _,
         } in &other.files
         {
@@ -141,6 +143,7 @@ impl PipelineStatus {
             dropped,
             lost,
             given_up,
+            unacknowledged: _,
             error: _,
         } in &other.sinks
         {

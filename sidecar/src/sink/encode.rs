@@ -164,6 +164,11 @@ impl Gathered {
         self.ends.is_empty()
     }
 
+    /// How many there are.
+    pub fn records(&self) -> usize {
+        self.ends.len()
+    }
+
     /// The records as a batch; none if there are none.
     pub fn seal(self) -> Option<Batch> {
         let Self { body, ends, runs } = self;

@@ -128,6 +128,7 @@ fn unreadable_file_is_said_with_our_uid_and_read_once_it_is_readable() {
     command.uid(UID).gid(UID);
     let running = Running::start(&mut command);
     says(&place, &format!("we run as uid {UID}"));
+    says(&place, "mode 0600");
     everybody(&log(&place, "a.log"), 0o644);
     ends_with_exactly(&place, running, 10);
     assert_eq!(place.stderr().matches("we run as uid").count(), 1);

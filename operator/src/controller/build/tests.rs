@@ -88,7 +88,7 @@ fn shared_objects_are_owned_by_every_resource_of_the_namespace() {
     assert_eq!(
         serde_json::to_value(desired.role).unwrap(),
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": shared("logship-sidecar"), "rules": [
-            {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
+            {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]},
             {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
         ]})
     );

@@ -301,6 +301,22 @@ fn unreadable_directory_is_said_once() {
     let mut tail = Tail::new(0, settings(StartAt::Beginning), None);
     assert!(tail.listing_failed(Tick::ZERO, "missing").is_some());
     assert!(tail.listing_failed(INTERVAL, "missing").is_none());
+    assert_eq!(tail.unreadable().collect::<Vec<_>>(), ["missing"]);
+}
+
+#[test]
+fn file_is_unreadable_with_its_reason_until_it_is_read() {
+    let mut world = World::new(StartAt::Beginning, None);
+    world.write("a.log", 1, "line\n");
+    world.list();
+    let Some(Output::Open { file, .. }) = world.tail.poll(world.now, &mut world.outlets) else {
+        panic!("the file is opened");
+    };
+    world.tail.failed(world.now, file, "not for us".to_owned());
+    assert_eq!(world.tail.unreadable().collect::<Vec<_>>(), ["not for us"]);
+    world.run(INTERVAL);
+    assert_eq!(world.tail.unreadable().count(), 0);
+    assert_eq!(world.shipped, "line\n");
 }
 
 #[test]

@@ -1,0 +1,104 @@
+//! A pod is deleted while its sink is dead: the sidecar takes the drain time and no longer, the pod's containers have ended within two
+//! seconds more, and what was not sent is counted in the sidecar's last words. (When the object is removed after that is the kubelet's
+//! matter, with a sidecar and without.)
+
+use super::ground::{Ground, KINDS, SIDECAR, container, end, native, pod, status};
+use anyhow::Context;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::jiff::Timestamp;
+use logship_tests::NODE_ADDRESS;
+use logship_tests::wait::{Look, PATIENCE, wait_for};
+use serde_json::{Value, json};
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+const DRAIN: Duration = Duration::from_secs(3);
+const SLACK: Duration = Duration::from_secs(2);
+const LINES: usize = 40;
+
+/// A pod that has written and goes on until it is told to stop, which it does at once. It is held, so that its end can be seen.
+fn writer(name: &str, value: &str) -> Value {
+    let script = format!(
+        "trap 'exit 0' TERM; for number in $(seq {LINES}); do echo \"line $number\"; done | tee /var/log/app/app.log; \
+         while :; do sleep 0.1; done"
+    );
+    let mut pod = pod(
+        name,
+        &native(value),
+        &json!({"terminationGracePeriodSeconds": 30, "containers": [container(&script)]}),
+    );
+    pod["metadata"]["finalizers"] = json!(["example.org/held"]);
+    pod
+}
+
+/// From the sidecar's first line about its stop to its last, by its own log.
+fn own_share(log: &str) -> Option<Duration> {
+    let time = |message: &str| {
+        let line = log.lines().find(|line| line.contains(message))?;
+        let line: Value = serde_json::from_str(line).ok()?;
+        line["timestamp"].as_str()?.parse::<Timestamp>().ok()
+    };
+    let (told, over) = (time("told to stop")?, time("the drain time is over")?);
+    over.duration_since(told).try_into().ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_sink_holds_a_deletion_for_the_drain_time_and_what_is_left_is_counted() -> anyhow::Result<()> {
+    // The kernel takes connections, and nobody ever answers.
+    let silent = TcpListener::bind((NODE_ADDRESS, 0))?;
+    let url = format!("http://{}/", silent.local_addr()?);
+    let ground = Ground::new("dead-sink", |_| {
+        json!({
+            "selector": {},
+            "sources": [
+                {"name": "output", "containerOutput": {}},
+                {"name": "written", "files": {"directory": "/var/log/app", "pattern": "log$"}},
+            ],
+            "sinks": [{"name": "silent", "http": {"url": url}}],
+            "sidecar": {"drain": format!("{}s", DRAIN.as_secs())},
+        })
+    })
+    .await?;
+    ground
+        .apply(&KINDS.map(|(kind, value)| writer(kind, value)))
+        .await?;
+    for (kind, _) in KINDS {
+        let pod = ground.wait_ready(kind).await?;
+        wait_for(&format!("{kind}: all is read and waits"), PATIENCE, async || {
+            let status = status(&pod).await?;
+            let waiting = status["pipelines"][0]["sinks"][0]["unacknowledged"].as_u64();
+            Ok(if waiting == Some(2 * LINES as u64) {
+                Look::Done(())
+            } else {
+                Look::NotYet(status)
+            })
+        })
+        .await?;
+    }
+
+    for (kind, _) in KINDS {
+        #[expect(clippy::disallowed_methods, reason = "the time of a stop is real")]
+        let begin = Instant::now();
+        ground.delete(kind).await?;
+        let all_ended = |pod: &Pod| end(pod, SIDECAR).is_some() && end(pod, "app").is_some();
+        let pod = ground.wait_pod(kind, "its containers ended", all_ended).await?;
+        let whole = begin.elapsed();
+        let own = own_share(&ground.namespace.logs(kind, SIDECAR, false).await?);
+        ground.release(kind).await?;
+        let own =
+            own.with_context(|| format!("{kind}: its log says when it was told to stop, and when it did"))?;
+        println!("{kind}: drain {DRAIN:?}, the sidecar took {own:?}, all containers ended after {whole:?}");
+        assert!(own <= DRAIN + Duration::from_millis(500), "{kind}: {own:?}");
+        assert!(whole <= DRAIN + SLACK, "{kind}: {whole:?}");
+
+        let end = end(&pod, SIDECAR).expect("it ended");
+        assert_eq!(end.exit_code, 0, "{end:?}");
+        let words = end.message.as_deref().unwrap_or_default();
+        let expected = format!(
+            "all: not sent at the end: {} records not acknowledged by silent",
+            2 * LINES
+        );
+        assert!(words.starts_with(&expected), "{kind}: {words:?}");
+    }
+    Ok(())
+}
