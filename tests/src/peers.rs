@@ -1,5 +1,5 @@
 //! Peers of the tests. Real servers that we did not write, each a process on loopback that ends with its handle: [`collector`],
-//! [`loki`], [`opensearch`], [`rsyslog`]; our own sidecar as such a process: [`shipper`]. And what a test serves or drives itself: the
+//! [`loki`], [`opensearch`], [`rsyslog`]; our own sidecar as such a process: [`shipper`]. The network between two of them: [`proxy`]. And what a test serves or drives itself: the
 //! client that sends real requests, and the HTTP sink that counts.
 
 pub mod client;
@@ -7,6 +7,7 @@ pub mod collector;
 pub mod loki;
 pub mod opensearch;
 pub mod process;
+pub mod proxy;
 pub mod rsyslog;
 pub mod shipper;
 
@@ -28,6 +29,7 @@ use std::io::Read;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Sends the requests of `numbers` to the servers in turn, eight at a time, and waits for every answer.
@@ -68,6 +70,7 @@ pub struct HttpSink {
     /// Where pods send to.
     pub url: String,
     received: Arc<Mutex<String>>,
+    held: watch::Sender<bool>,
     // Ends with the sink.
     _server: JoinSet<std::io::Result<()>>,
 }
@@ -83,16 +86,49 @@ impl HttpSink {
             .context("failed to listen on the node's address")?;
         let url = format!("http://{}/logs", listener.local_addr()?);
         let received = Arc::new(Mutex::new(String::new()));
+        let held = watch::Sender::new(false);
         let router = Router::new()
             .route("/logs", post(take))
-            .with_state(received.clone());
+            .with_state((received.clone(), held.subscribe()));
         let mut server = JoinSet::new();
         server.spawn(async move { axum::serve(listener, router).await });
         Ok(Self {
             url,
             received,
+            held,
             _server: server,
         })
+    }
+
+    /// From now on nobody gets an answer.
+    pub fn hold(&self) {
+        self.held.send_replace(true);
+    }
+
+    /// Who waits for an answer gets it.
+    pub fn release(&self) {
+        self.held.send_replace(false);
+    }
+
+    /// How many bytes arrived.
+    pub fn size(&self) -> usize {
+        self.received
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .len()
+    }
+
+    /// Whether the last lines that arrived have this text among them: a look at all of them takes long when they are many.
+    pub fn ends_with(&self, text: &str) -> bool {
+        const LOOKED_AT: usize = 64 << 10;
+        let received = self
+            .received
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let start = received.len().saturating_sub(LOOKED_AT);
+        received.as_bytes()[start..]
+            .windows(text.len())
+            .any(|window| window == text.as_bytes())
     }
 
     /// All lines that arrived.
@@ -104,7 +140,12 @@ impl HttpSink {
     }
 }
 
-async fn take(State(received): State<Arc<Mutex<String>>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+type Taking = (Arc<Mutex<String>>, watch::Receiver<bool>);
+
+async fn take(State((received, mut held)): State<Taking>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    if held.wait_for(|held| !held).await.is_err() {
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
     let mut text = String::new();
     let read = if headers
         .get(header::CONTENT_ENCODING)
