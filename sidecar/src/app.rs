@@ -24,7 +24,6 @@ use crate::io::clock::Clock;
 use crate::io::fs::{StateDirectory, StateError};
 use crate::io::signal::{Hangup, Stop};
 use crate::source::container_output::{PodApi, wait_for_others};
-use logship_crd::names::TOKEN_PATH;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -157,7 +156,7 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
         .map(Arc::new);
     let wiring = Wiring {
         clock: Clock::start(),
-        api: PodApi::new(&config.pod, &environment, Path::new(TOKEN_PATH)),
+        api: PodApi::new(&config.pod, &environment, &args.token_dir),
         pod: config.pod,
         state,
         bundle: config.bundle,

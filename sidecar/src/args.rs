@@ -60,6 +60,9 @@ pub struct Run {
     /// Port of /healthz, /metrics and /status; in a pod the usual one.
     #[arg(long)]
     pub admin_port: Option<u16>,
+    /// Directory of the token and the authority's certificate for the Kubernetes API; in a pod the usual one.
+    #[arg(long, default_value = names::TOKEN_PATH)]
+    pub token_dir: PathBuf,
     /// Read what is there to its end and exit: 0 when everything was acknowledged, 65 when a sink refused records for good, 69 when
     /// something could not be read or a sink made no progress for the drain time.
     #[arg(long)]
@@ -83,6 +86,7 @@ impl Args {
                 config_dir: names::CONFIG_PATH.into(),
                 state_dir: None,
                 admin_port: None,
+                token_dir: names::TOKEN_PATH.into(),
                 once: false,
             })
         })

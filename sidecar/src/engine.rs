@@ -221,11 +221,10 @@ impl Engine {
             } => {
                 let random = self.random.f64();
                 let outlets = &mut self.outlets;
-                let report = self
-                    .sources
-                    .stream(stream)
-                    .and_then(|follow| follow.answer(now, question, answer, random, outlets));
-                self.report(report);
+                let follow = self.sources.stream(stream);
+                let reports = follow.map(|follow| follow.answer(now, question, answer, random, outlets));
+                self.todo
+                    .extend(reports.into_iter().flatten().map(Output::Report));
             }
             Input::Settled { sink, batch, verdict } => self.settled(now, sink, batch, verdict),
             Input::SaveFailed => self.unsaved = self.unsaved.map(|_| true),

@@ -23,13 +23,14 @@ pub fn render(told: &Told) -> String {
         family(name, kind, help, &mut text);
         sample(name, &[], value, &mut text);
     }
+    gaps(pipelines, &mut text);
     reloads(&told.reloads, &mut text);
     steps(pipelines, &mut text);
     counts(pipelines, &mut text);
     text
 }
 
-fn of_pipelines(pipelines: &[&PipelineStatus]) -> [Family; 5] {
+fn of_pipelines(pipelines: &[&PipelineStatus]) -> [Family; 6] {
     let all = || pipelines.iter();
     let files = || all().flat_map(|pipeline| &pipeline.files);
     let containers = || all().flat_map(|pipeline| &pipeline.containers);
@@ -66,6 +67,12 @@ fn of_pipelines(pipelines: &[&PipelineStatus]) -> [Family; 5] {
             "counter",
             "Alerts that were not written to standard error because there were too many.",
             all().map(|pipeline| pipeline.suppressed_alerts).sum(),
+        ),
+        (
+            "logship_output_notices_total",
+            "counter",
+            "Lines of the API that are none of a container's, such as its errors; they are in our log, not among the records.",
+            containers().map(|source| source.notices).sum(),
         ),
     ]
 }
@@ -182,6 +189,20 @@ fn of_files(pipelines: &[&PipelineStatus]) -> [Family; 9] {
             files().map(|source| source.lag_bytes).sum(),
         ),
     ]
+}
+
+fn gaps(pipelines: &[&PipelineStatus], text: &mut String) {
+    let sources = || pipelines.iter().flat_map(|pipeline| &pipeline.containers);
+    let name = "logship_output_gaps_total";
+    let help = "Times that output of a container is missing, or seems to be: runs that ended unread, files rotated between two connections, files rotated while reading was held back.";
+    family(name, "counter", help, text);
+    for (cause, value) in [
+        ("restart", sources().map(|source| source.missed_instances).sum()),
+        ("rotation", sources().map(|source| source.rotation_gaps).sum()),
+        ("heldBack", sources().map(|source| source.held_back_gaps).sum()),
+    ] {
+        sample(name, &[("cause".to_owned(), cause.to_owned())], value, text);
+    }
 }
 
 fn reloads(reloads: &Reloads, text: &mut String) {

@@ -144,6 +144,8 @@ fn answers(ask: &Ask) -> Vec<Answer<'static>> {
             container: "app".to_owned(),
             state: ContainerState::Ended,
             restarts: 1,
+            started: None,
+            found: 1_767_323_046,
         })],
         Ask::Stream { .. } => vec![Answer::Data(OUTPUT), Answer::Ended],
     }

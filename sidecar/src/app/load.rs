@@ -9,7 +9,7 @@ use crate::config::revision::Documents;
 use crate::config::{self, Config, Environment, Mistakes, from_document, from_documents, from_environment};
 use crate::io::signal::Stop;
 use crate::source::container_output::{PodApi, wait_for_others};
-use logship_crd::names::{STATE_PATH, TOKEN_PATH};
+use logship_crd::names::STATE_PATH;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -141,7 +141,7 @@ pub(super) async fn load(
         path: args.config_dir.clone(),
         state: args.state_dir.clone().unwrap_or_else(|| STATE_PATH.into()),
     };
-    let mut others = std::pin::pin!(others_of_classic(environment));
+    let mut others = std::pin::pin!(others_of_classic(environment, &args.token_dir));
     let (mut said, mut told, mut last_look) = (false, false, false);
     loop {
         if !read(&place)?.is_empty() {
@@ -179,9 +179,9 @@ fn read(place: &Place) -> Result<Documents, Error> {
 }
 
 /// Returns when a classic container has to end: a Job would never complete otherwise.
-async fn others_of_classic(environment: &Environment) {
+async fn others_of_classic(environment: &Environment, token_dir: &Path) {
     if config::is_classic(environment) {
-        let api = PodApi::new(&config::pod(environment), environment, Path::new(TOKEN_PATH));
+        let api = PodApi::new(&config::pod(environment), environment, token_dir);
         wait_for_others(api).await;
     } else {
         std::future::pending::<()>().await;

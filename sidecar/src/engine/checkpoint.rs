@@ -8,9 +8,12 @@ mod identity;
 pub use self::identity::{Fingerprint, Identity, Trail};
 
 use super::framer::{Encoding, FramePosition, StreamPositions};
+use super::resume::{Recent, Resume};
 use super::summary::Counts;
 use crate::config::Pipeline;
-use serde::{Deserialize, Serialize};
+use crate::record::time::Nanos;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// The form that this build writes and reads.
@@ -94,10 +97,39 @@ impl FilePosition {
 pub struct ContainerPosition {
     /// The restart count of the instance that was read.
     pub restarts: u32,
-    /// The last second in which a line was taken.
+    /// The second of the last line that was taken.
     pub last_second: Option<i64>,
-    /// Lines of that second and the one before: second, hash, count.
-    pub lines: Vec<(i64, u64, u32)>,
+    /// The last lines, as far as they may be served again.
+    #[serde(default, skip_serializing_if = "Recent::is_empty")]
+    pub recent: Recent,
+    /// The lines before those: second, number, time of the newest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<(i64, u64, Nanos)>,
+    /// The last line is of an instance before the one that is read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fresh: bool,
+    /// How earlier builds wrote lines. They are not recognised, so those of two seconds are sent again.
+    #[serde(default, skip_serializing, deserialize_with = "pass_over")]
+    lines: (),
+}
+
+impl ContainerPosition {
+    /// In an instance with this restart count.
+    pub fn of(restarts: u32, resume: &Resume) -> Self {
+        Self {
+            restarts,
+            last_second: resume.last_second(),
+            recent: resume.recent(),
+            earlier: resume.earlier(),
+            fresh: resume.is_fresh(),
+            lines: (),
+        }
+    }
+
+    /// Where to go on.
+    pub fn resume(self) -> Resume {
+        Resume::restore(self.last_second, self.recent, &self.earlier, self.fresh)
+    }
 }
 
 /// Why a document can not be used.
@@ -183,6 +215,10 @@ impl Checkpoint {
     }
 }
 
+fn pass_over<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| ())
+}
+
 fn shorten<T>(absent: &mut BTreeMap<String, T>) {
     while absent.len() > ABSENT_MAX {
         absent.pop_last();
@@ -262,6 +298,15 @@ mod tests {
             Checkpoint::parse(&checkpoint.to_bytes(), "shop").unwrap(),
             checkpoint
         );
+    }
+
+    #[test]
+    fn document_from_before_lines_had_their_exact_times_is_read() {
+        let text = r#"{"version":1,"resource":"shop","files":{},"containers":{"output":{"web":
+            {"restarts":2,"lastSecond":9,"lines":[[9,12345678901234567890,1]]}}}}"#;
+        let checkpoint = Checkpoint::parse(text.as_bytes(), "shop").unwrap();
+        let position = checkpoint.containers["output"]["web"].clone();
+        assert_eq!((position.restarts, position.resume().since()), (2, Some(8)));
     }
 
     proptest! {

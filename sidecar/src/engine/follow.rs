@@ -1,84 +1,39 @@
 //! Follows one container's output through the API. Pure: it is told what the API answered and says what to ask next.
 //!
 //! Before each stream the pod is looked at, because only its status tells a broken connection from a container that ended. A
-//! container that was restarted has its previous instance read once, from the known position, before the current one. A
-//! clean end is followed by the next question at once, a failure after a backoff of at most five seconds.
+//! container that was restarted has its previous instance read once, from the known position, before the present one. A
+//! clean end is followed by the next question almost at once, a failure after a backoff of at most five seconds. Where lines seem to be
+//! missing the pod is looked at again, for a restart that its status did not tell before is no gap.
 
+mod instances;
+mod pause;
+mod question;
+mod stream;
+
+pub use self::question::{Answer, Ask, ContainerState, Drain, Instance};
+pub use self::stream::{Cause, Gap};
+
+use self::instances::{Instances, Next};
+use self::pause::Pause;
+use self::stream::{FILE_AGE_MIN, Seen, Stream, Taken};
 use super::checkpoint::ContainerPosition;
-use super::framer::lines::{Line, Lines};
+use super::framer::lines::Line;
 use super::outlets::{Context, Outlets, Position, StreamId};
 use super::report::Report;
-use super::resume::{LineKey, Repeats, Resume};
-use super::retry::Backoff;
-use super::{Output, RECORD_BYTES_MAX, Tick};
-use crate::record::time::{Nanos, parse_rfc3339};
-use crate::record::{Labels, Record};
+use super::resume::Resume;
+use super::{Output, Tick};
+use crate::record::Labels;
 use std::time::Duration;
 
-const SECOND: Nanos = 1_000_000_000;
-/// Room for the timestamp in front of a line.
-const TIMESTAMP_BYTES_MAX: usize = 64;
 /// A stream that ended without anything new this soon is not reopened at once.
 const STREAM_AGE_MIN: Duration = Duration::from_secs(1);
+/// Where the node's clock was set back, what is older than this by it is not asked for again: the connection that got nothing
+/// any more for that reason is given up before.
+const CLOCK_BACK_SECONDS: i64 = 300;
 /// At a drain, output that the API does not have is asked for again for this long, at this interval: a short container may have
 /// ended before anybody heard that it started.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(2);
 const DRAIN_RETRY_INTERVAL: Duration = Duration::from_millis(250);
-
-/// What the pod's status says about a container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ContainerState {
-    /// It never ran.
-    NotStarted,
-    /// It runs.
-    Running,
-    /// Its last instance ended.
-    Ended,
-}
-
-/// A container as it was found in the pod.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Instance {
-    /// Name of the container.
-    pub container: String,
-    /// What it does.
-    pub state: ContainerState,
-    /// How often it was restarted.
-    pub restarts: u32,
-}
-
-/// What to ask the API.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ask {
-    /// Look at the pod.
-    Probe,
-    /// Read output, with timestamps.
-    Stream {
-        /// Name of the container.
-        container: String,
-        /// The instance before the last restart.
-        previous: bool,
-        /// Stay connected at the end.
-        follow: bool,
-        /// Seconds since 1970, inclusive.
-        since: Option<i64>,
-    },
-}
-
-/// What the API answered.
-#[derive(Debug)]
-pub enum Answer<'a> {
-    /// To [`Ask::Probe`].
-    Probed(Instance),
-    /// More of a stream.
-    Data(&'a [u8]),
-    /// The stream ended cleanly.
-    Ended,
-    /// The question failed, or the stream broke.
-    Failed(String),
-    /// There is no such output: not yet, or not any more.
-    Absent(String),
-}
 
 #[derive(Debug)]
 enum State {
@@ -87,14 +42,22 @@ enum State {
     /// The pod is being looked at.
     Probing,
     /// A stream is open.
-    Streaming {
-        previous: bool,
-        of: Instance,
-        opened: Tick,
-        any_new: bool,
-    },
+    Streaming(Box<Stream>),
     /// Drained: nothing is asked any more.
     Done,
+}
+
+/// What was counted of a container's output.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FollowCounts {
+    /// Lines of the API that are none of the container's.
+    pub notices: u64,
+    /// Instances that ended, of whose output some may be missing.
+    pub missed_instances: u64,
+    /// See [`Cause::Rotation`].
+    pub rotation_gaps: u64,
+    /// See [`Cause::HeldBack`].
+    pub held_back_gaps: u64,
 }
 
 /// One container's output.
@@ -108,30 +71,27 @@ pub struct Follow {
     asked: bool,
     known: Vec<(String, ContainerPosition)>,
     container: Option<String>,
-    lines: Lines,
-    repeats: Repeats,
     /// Taken, and of that what is settled.
     taken: Resume,
     settled: Resume,
-    restarts: Option<u32>,
+    instances: Instances,
     restarts_settled: u32,
-    /// The instance that was read to its end, and the one of which the next look at the pod confirms that it was this one.
-    complete: Option<u32>,
-    read_to_end: Option<u32>,
-    backoff: Backoff,
+    /// Of the last stream of a present instance, should it have been of the next one.
+    seen: Option<Seen>,
+    /// A gap, and the restart count that was found before.
+    suspected: Option<(Gap, u32)>,
+    /// When the last line was taken.
+    last_taken: Tick,
+    /// The last stream was given up because nothing came any more.
+    is_silent: bool,
+    /// The shell was told that this container is read.
+    is_told: bool,
+    pause: Pause,
+    counts: FollowCounts,
     said: Option<String>,
     drain: Option<Drain>,
     /// Until then output that is absent at a drain may still come.
     patience: Tick,
-}
-
-/// How to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Drain {
-    /// Read what is there.
-    WhatIsThere,
-    /// Read until the containers have ended: they were told to stop at the same moment as we.
-    UntilEnd,
 }
 
 impl Follow {
@@ -145,15 +105,17 @@ impl Follow {
             asked: false,
             known,
             container: None,
-            lines: no_lines(),
-            repeats: Repeats::default(),
             taken: Resume::default(),
             settled: Resume::default(),
-            restarts: None,
+            instances: Instances::default(),
             restarts_settled: 0,
-            complete: None,
-            read_to_end: None,
-            backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(5)),
+            seen: None,
+            suspected: None,
+            last_taken: Tick::ZERO,
+            is_silent: false,
+            is_told: false,
+            pause: Pause::new(),
+            counts: FollowCounts::default(),
             said: None,
             drain: None,
             patience: Tick::ZERO,
@@ -165,15 +127,20 @@ impl Follow {
         self.id
     }
 
+    /// What was counted.
+    pub fn counts(&self) -> FollowCounts {
+        self.counts
+    }
+
     /// Stops reading in this way.
     pub fn drain(&mut self, now: Tick, how: Drain) {
         self.drain = Some(how);
         self.patience = now + DRAIN_PATIENCE;
-        self.backoff.succeeded();
-        let ended = matches!(&self.state, State::Streaming { of, .. } if of.state == ContainerState::Ended);
-        if how == Drain::WhatIsThere && !ended {
-            self.ask_probe();
-        } else if let State::Waiting(_) = self.state {
+        self.pause.succeeded();
+        let ended =
+            matches!(&self.state, State::Streaming(stream) if stream.of.state == ContainerState::Ended);
+        let is_waiting = matches!(self.state, State::Waiting(_));
+        if is_waiting || (how == Drain::WhatIsThere && !ended) {
             self.ask_probe();
         }
     }
@@ -194,13 +161,11 @@ impl Follow {
         let ask = match &self.state {
             State::Waiting(_) | State::Done => return None,
             State::Probing => Ask::Probe,
-            State::Streaming { previous, of, .. } => Ask::Stream {
-                container: of.container.clone(),
-                previous: *previous,
-                follow: !previous
-                    && of.state == ContainerState::Running
-                    && self.drain != Some(Drain::WhatIsThere),
-                since: self.taken.since(),
+            State::Streaming(stream) => Ask::Stream {
+                container: stream.of.container.clone(),
+                previous: stream.previous,
+                follow: self.follows(stream),
+                since: stream.since,
             },
         };
         Some(Output::Ask {
@@ -214,7 +179,7 @@ impl Follow {
     pub fn deadline(&self) -> Option<Tick> {
         match self.state {
             State::Waiting(until) => Some(until),
-            State::Probing | State::Streaming { .. } | State::Done => None,
+            State::Probing | State::Streaming(_) | State::Done => None,
         }
     }
 
@@ -226,217 +191,274 @@ impl Follow {
         answer: Answer<'_>,
         random: f64,
         outlets: &mut Outlets,
-    ) -> Option<Report> {
+    ) -> Vec<Report> {
+        let mut reports = Vec::new();
         if question != self.question {
-            return None;
+            return reports;
         }
         match answer {
-            Answer::Probed(instance) => self.probed(now, instance, random, outlets),
-            Answer::Data(bytes) => self.data(now, bytes, outlets),
-            Answer::Ended => {
-                self.ended(now, random, outlets);
-                None
+            Answer::Probed(instance) => self.probed(now, instance, random, outlets, &mut reports),
+            Answer::Data(bytes) => self.data(now, bytes, outlets, &mut reports),
+            Answer::HeldBack => {
+                if let State::Streaming(stream) = &mut self.state {
+                    stream.held_back();
+                }
             }
-            Answer::Absent(error) => self.absent(now, error, random, outlets),
-            Answer::Failed(error) => self.failed(now, error, random),
+            Answer::Silent => {
+                self.is_silent = true;
+                self.ask_probe();
+            }
+            Answer::Ended => self.ended(now, random, outlets, &mut reports),
+            Answer::Absent(error) => self.absent(now, error, random, outlets, &mut reports),
+            Answer::Failed { error, retry_after } => {
+                self.failed(now, (error, retry_after), random, outlets, &mut reports);
+            }
         }
+        reports
     }
 
     /// Takes a position that every sink has settled.
     pub fn reached(&mut self, position: Position) {
         match position {
             Position::Line(key) => self.settled.take(key),
-            Position::Instance(restarts) => self.restarts_settled = restarts,
+            Position::Instance(restarts) => {
+                self.restarts_settled = restarts;
+                self.settled.begin_instance();
+            }
             Position::File { .. } => {}
         }
     }
 
     /// The settled position, with the container's name; before that is known, what the checkpoint said.
     pub fn positions(&self) -> Vec<(String, ContainerPosition)> {
-        let Some(container) = &self.container else {
-            return self.known.clone();
-        };
-        let position = ContainerPosition {
-            restarts: self.restarts_settled,
-            last_second: self.settled.last_second(),
-            lines: self.settled.lines(),
-        };
-        vec![(container.clone(), position)]
+        match &self.container {
+            None => self.known.clone(),
+            Some(container) => {
+                let position = ContainerPosition::of(self.restarts_settled, &self.settled);
+                vec![(container.clone(), position)]
+            }
+        }
     }
 
-    fn probed(&mut self, now: Tick, instance: Instance, random: f64, outlets: &Outlets) -> Option<Report> {
-        self.adopt(&instance.container, outlets);
-        self.complete = self
-            .read_to_end
-            .take()
-            .filter(|restarts| *restarts == instance.restarts)
-            .or(self.complete);
-        // At a drain the status may lag behind a short container, so its output is asked for anyway.
-        if instance.state == ContainerState::NotStarted && self.drain.is_none() {
-            self.wait(now, random);
-            return self.say(format!("container {:?} has not started", instance.container));
-        }
-        if instance.state == ContainerState::Ended && self.complete == Some(instance.restarts) {
-            match self.drain {
-                Some(_) => self.state = State::Done,
-                None => self.wait(now, random),
+    /// The second of the last settled line, with the container's name.
+    pub fn last_seconds(&self) -> Vec<(String, Option<i64>)> {
+        match &self.container {
+            None => {
+                let known = self.known.iter();
+                known.map(|(name, at)| (name.clone(), at.last_second)).collect()
             }
-            return None;
+            Some(container) => vec![(container.clone(), self.settled.last_second())],
         }
-        let behind = instance.restarts.saturating_sub(self.restarts.unwrap_or(0));
-        let previous = behind > 0 && self.complete != Some(instance.restarts - 1);
-        let gap = previous && behind > 1 && self.restarts.is_some();
-        let report = if gap {
-            Some(Report::OutputGap {
-                container: instance.container.clone(),
-                restarts: behind,
-            })
-        } else if self.restarts.is_none() {
-            Some(Report::OutputFollowed(instance.container.clone()))
-        } else {
-            None
-        };
-        if !previous {
-            self.restarts = Some(instance.restarts);
+    }
+
+    fn follows(&self, stream: &Stream) -> bool {
+        !stream.previous
+            && stream.of.state == ContainerState::Running
+            && self.drain != Some(Drain::WhatIsThere)
+    }
+
+    fn probed(
+        &mut self,
+        now: Tick,
+        found: Instance,
+        random: f64,
+        outlets: &mut Outlets,
+        reports: &mut Vec<Report>,
+    ) {
+        self.adopt(&found.container, outlets);
+        reports.extend(self.judge(Some(found.restarts)));
+        match self.instances.next(&found, self.drain.is_some()) {
+            Next::NotStarted => {
+                let pause = self.pause.in_vain(random);
+                self.wait(now + pause);
+                reports.extend(self.say(format!("container {:?} has not started", found.container)));
+            }
+            Next::Complete => match self.drain {
+                Some(_) => self.state = State::Done,
+                None => {
+                    let pause = self.pause.in_vain(random);
+                    self.wait(now + pause);
+                }
+            },
+            Next::Previous { missing } => {
+                reports.extend(self.tell());
+                reports.extend(self.miss(missing));
+                self.open(now, true, found);
+            }
+            Next::Present { first } => {
+                reports.extend(self.tell());
+                if first {
+                    self.begin_instance(found.restarts, outlets);
+                }
+                self.open(now, false, found);
+            }
         }
-        self.open(now, previous, instance);
-        report
     }
 
     fn open(&mut self, now: Tick, previous: bool, of: Instance) {
-        self.lines = no_lines();
-        self.repeats = self.taken.repeats();
-        self.state = State::Streaming {
-            previous,
-            of,
-            opened: now,
-            any_new: false,
-        };
+        let (seen, is_read_out) = (self.seen.take(), std::mem::take(&mut self.is_silent));
+        // Its lines were taken for those of the instance before, of which nothing was read since that stream was opened.
+        let mistaken = seen.filter(|seen| previous && seen.was_of_next(of.restarts, of.started));
+        let mut since = mistaken.map_or_else(|| self.taken.since(), |seen| seen.since);
+        if since.is_some_and(|since| of.found < since) {
+            since = Some(of.found.saturating_sub(CLOCK_BACK_SECONDS));
+        }
+        let read = of.restarts.checked_sub(u32::from(previous));
+        let continues = self.instances.present() == read
+            && !self.taken.is_fresh()
+            && mistaken.is_none()
+            && !(is_read_out && now < self.last_taken + FILE_AGE_MIN);
+        let repeats = self.taken.repeats(since);
+        let stream = Stream::new(now, (of, previous), since, repeats, continues);
+        self.state = State::Streaming(Box::new(stream));
         self.question += 1;
         self.asked = false;
     }
 
-    fn data(&mut self, now: Tick, bytes: &[u8], outlets: &mut Outlets) -> Option<Report> {
-        if !matches!(self.state, State::Streaming { .. }) {
-            return None;
-        }
-        let mut lines = std::mem::replace(&mut self.lines, no_lines());
-        let mut notice = None;
-        lines.push(bytes, |line| {
-            if !self.line(now, &line, outlets) {
-                notice = Some(String::from_utf8_lossy(&line.bytes[..line.bytes.len().min(256)]).into_owned());
-            }
-        });
-        self.lines = lines;
-        notice.and_then(|notice| self.say(notice))
-    }
-
-    /// Takes one line. False: it carries no timestamp, so it is a notice of the API and none of the container's output.
-    fn line(&mut self, now: Tick, line: &Line<'_>, outlets: &mut Outlets) -> bool {
-        let Some(line) = line.text(RECORD_BYTES_MAX + TIMESTAMP_BYTES_MAX) else {
-            return true;
-        };
-        let split = memchr::memchr(b' ', line.bytes).unwrap_or(line.bytes.len());
-        let Some(time) = parse_rfc3339(&line.bytes[..split]) else {
-            return false;
-        };
-        let key = LineKey::new(time.div_euclid(SECOND), line.bytes);
-        if !self.repeats.holds(key) {
-            self.taken.take(key);
-            self.progressed();
-            let whole = line.bytes.get(split + 1..).unwrap_or_default();
-            let length = line.length.saturating_sub(split as u64 + 1);
-            let body = &whole[..whole.len().min(RECORD_BYTES_MAX)];
-            let record = Record {
-                original_bytes: (length > body.len() as u64).then_some(length),
-                ..Record::new(time, body)
-            };
-            outlets.record(now, &self.context, record);
-            outlets.mark(self.id, Position::Line(key));
-        }
-        true
-    }
-
-    /// Something new came; repeats do not count, because every connection begins with them.
-    fn progressed(&mut self) {
-        if let State::Streaming { any_new, .. } = &mut self.state {
-            *any_new = true;
-        }
-        self.backoff.succeeded();
-        self.said = None;
-    }
-
-    fn ended(&mut self, now: Tick, random: f64, outlets: &mut Outlets) {
-        let State::Streaming {
-            previous,
-            of,
-            opened,
-            any_new,
-        } = &self.state
-        else {
+    fn data(&mut self, now: Tick, bytes: &[u8], outlets: &mut Outlets, reports: &mut Vec<Report>) {
+        let Some(mut stream) = self.take_stream() else {
             return;
         };
-        let (previous, ended, restarts) = (*previous, of.state == ContainerState::Ended, of.restarts);
-        let in_vain = !any_new && now < *opened + STREAM_AGE_MIN;
-        let is_last = !previous && self.drain == Some(Drain::WhatIsThere);
-        if previous || ended || is_last {
-            // Nothing follows, so a last line without newline is complete.
-            let mut lines = std::mem::replace(&mut self.lines, no_lines());
-            lines.flush(|line| {
-                self.line(now, &line, outlets);
-            });
+        self.read(now, &mut stream, Some(bytes), outlets, reports);
+        let (gap, restarts, follows) = (stream.reading.gap(), stream.of.restarts, self.follows(&stream));
+        self.seen = stream.seen();
+        self.state = State::Streaming(stream);
+        match gap {
+            None => {}
+            Some(gap) if gap.cause == Cause::HeldBack => reports.push(self.count(gap)),
+            Some(gap) => {
+                self.suspected = Some((gap, restarts));
+                // What is not followed ends soon by itself.
+                if follows {
+                    self.ask_probe();
+                }
+            }
         }
+    }
+
+    /// Takes the lines of these bytes; none: the open line is complete.
+    fn read(
+        &mut self,
+        now: Tick,
+        stream: &mut Stream,
+        bytes: Option<&[u8]>,
+        outlets: &mut Outlets,
+        reports: &mut Vec<Report>,
+    ) {
+        let Stream {
+            lines,
+            reading,
+            first,
+            ..
+        } = stream;
+        let each = |line: Line<'_>| match reading.take(&line) {
+            Some(Taken::New(key, record)) => {
+                first.get_or_insert(key.time);
+                self.taken.take(key);
+                self.last_taken = now;
+                self.pause.succeeded();
+                self.said = None;
+                outlets.record(now, &self.context, record);
+                outlets.mark(self.id, Position::Line(key));
+            }
+            Some(Taken::Notice(text)) => reports.extend(self.notice(text)),
+            Some(Taken::Repeat) | None => {}
+        };
+        match bytes {
+            Some(bytes) => {
+                lines.push(bytes, each);
+                reading.count(bytes.len());
+            }
+            None => lines.flush(each),
+        }
+    }
+
+    fn ended(&mut self, now: Tick, random: f64, outlets: &mut Outlets, reports: &mut Vec<Report>) {
+        let Some(mut stream) = self.take_stream() else {
+            return;
+        };
+        let (previous, restarts) = (stream.previous, stream.of.restarts);
+        let has_ended = stream.of.state == ContainerState::Ended;
+        let is_last = !previous && self.drain == Some(Drain::WhatIsThere);
+        // Where something follows, a last line without newline is served again when it is complete.
+        if previous || has_ended || is_last || stream.ends_in_notice() {
+            self.read(now, &mut stream, None, outlets, reports);
+        }
+        if let Some(gap) = stream.reading.gap() {
+            self.suspected = Some((gap, restarts));
+        }
+        self.seen = stream.seen();
         if previous {
-            self.at_instance(restarts, outlets);
-        } else if ended {
-            self.at_instance(restarts, outlets);
-            self.read_to_end = Some(restarts);
+            self.instances.begin(restarts);
+            self.begin_instance(restarts, outlets);
+        } else if has_ended {
+            self.instances.read_to_end(restarts);
         }
         if is_last {
+            reports.extend(self.judge(None));
             self.state = State::Done;
-        } else if in_vain && !previous && !ended {
-            self.wait(now, random);
-        } else {
+        } else if previous || has_ended {
             self.ask_probe();
+        } else if stream.first.is_none() && now < stream.opened + STREAM_AGE_MIN {
+            let pause = self.pause.in_vain(random);
+            self.wait(now + pause);
+        } else {
+            self.wait(now + Pause::after_end(random));
         }
     }
 
-    fn failed(&mut self, now: Tick, error: String, random: f64) -> Option<Report> {
-        self.wait(now, random);
-        self.say(error)
-    }
-
-    fn absent(&mut self, now: Tick, error: String, random: f64, outlets: &mut Outlets) -> Option<Report> {
-        let State::Streaming {
-            previous: true, of, ..
-        } = &self.state
-        else {
-            if self.drain.is_some() {
-                self.absent_at_drain(now);
-                return None;
+    fn failed(
+        &mut self,
+        now: Tick,
+        failure: (String, Option<Duration>),
+        random: f64,
+        outlets: &mut Outlets,
+        reports: &mut Vec<Report>,
+    ) {
+        let (error, retry_after) = failure;
+        if let Some(mut stream) = self.take_stream() {
+            self.seen = stream.seen();
+            if stream.ends_in_notice() {
+                self.read(now, &mut stream, None, outlets, reports);
             }
-            return self.failed(now, error, random);
-        };
-        // The API does not have the previous instance any more: go on with the current one.
-        let of = of.clone();
-        self.wait(now, random);
-        self.at_instance(of.restarts, outlets);
-        Some(Report::OutputGap {
-            container: of.container,
-            restarts: 1,
-        })
+        }
+        let pause = self.pause.after_failure(retry_after, random);
+        self.wait(now + pause);
+        reports.extend(self.say(error));
     }
 
-    fn absent_at_drain(&mut self, now: Tick) {
-        self.state = if now < self.patience {
-            State::Waiting(now + DRAIN_RETRY_INTERVAL)
+    fn absent(
+        &mut self,
+        now: Tick,
+        error: String,
+        random: f64,
+        outlets: &mut Outlets,
+        reports: &mut Vec<Report>,
+    ) {
+        let gone = match &self.state {
+            State::Streaming(stream) if stream.previous => Some(stream.of.restarts),
+            _ => None,
+        };
+        if let Some(restarts) = gone {
+            // The API does not have the previous instance any more: go on with the present one.
+            let pause = self.pause.in_vain(random);
+            self.wait(now + pause);
+            self.instances.begin(restarts);
+            self.begin_instance(restarts, outlets);
+            reports.extend(self.miss(1));
+        } else if self.drain.is_none() {
+            let pause = self.pause.in_vain(random);
+            self.wait(now + pause);
+            reports.extend(self.say(error));
+        } else if now < self.patience {
+            self.wait(now + DRAIN_RETRY_INTERVAL);
         } else {
-            State::Done
-        };
+            self.state = State::Done;
+        }
     }
 
-    fn at_instance(&mut self, restarts: u32, outlets: &mut Outlets) {
-        self.restarts = Some(restarts);
+    fn begin_instance(&mut self, restarts: u32, outlets: &mut Outlets) {
+        self.taken.begin_instance();
         outlets.mark(self.id, Position::Instance(restarts));
     }
 
@@ -453,10 +475,20 @@ impl Follow {
         self.context = outlets.context(self.context.source, labels);
         let known = std::mem::take(&mut self.known);
         if let Some((_, position)) = known.into_iter().find(|(name, _)| name == container) {
-            self.taken = Resume::restore(position.last_second, &position.lines);
-            self.settled = self.taken.clone();
-            self.restarts = Some(position.restarts);
+            self.instances = Instances::from(position.restarts);
             self.restarts_settled = position.restarts;
+            self.taken = position.resume();
+            self.settled = self.taken.clone();
+        }
+    }
+
+    fn take_stream(&mut self) -> Option<Box<Stream>> {
+        match std::mem::replace(&mut self.state, State::Probing) {
+            State::Streaming(stream) => Some(stream),
+            other => {
+                self.state = other;
+                None
+            }
         }
     }
 
@@ -466,9 +498,42 @@ impl Follow {
         self.asked = false;
     }
 
-    fn wait(&mut self, now: Tick, random: f64) {
-        self.state = State::Waiting(now + self.backoff.failed(random));
+    fn wait(&mut self, until: Tick) {
+        self.state = State::Waiting(until);
         self.question += 1;
+    }
+
+    /// A restart since the gap was found explains it.
+    fn judge(&mut self, restarts: Option<u32>) -> Option<Report> {
+        let (gap, before) = self.suspected.take()?;
+        let is_explained = restarts.is_some_and(|restarts| restarts != before);
+        (!is_explained).then(|| self.count(gap))
+    }
+
+    fn count(&mut self, gap: Gap) -> Report {
+        match gap.cause {
+            Cause::Rotation => self.counts.rotation_gaps += 1,
+            Cause::HeldBack => self.counts.held_back_gaps += 1,
+        }
+        let container = self.container.clone().unwrap_or_default();
+        Report::OutputSuspected { container, gap }
+    }
+
+    fn miss(&mut self, instances: u32) -> Option<Report> {
+        self.counts.missed_instances += u64::from(instances);
+        let container = self.container.clone().unwrap_or_default();
+        (instances > 0).then_some(Report::OutputGap { container, instances })
+    }
+
+    fn tell(&mut self) -> Option<Report> {
+        let is_new = !std::mem::replace(&mut self.is_told, true);
+        let container = self.container.clone().unwrap_or_default();
+        is_new.then_some(Report::OutputFollowed(container))
+    }
+
+    fn notice(&mut self, text: String) -> Option<Report> {
+        self.counts.notices += 1;
+        self.say(text)
     }
 
     fn say(&mut self, text: String) -> Option<Report> {
@@ -476,11 +541,6 @@ impl Follow {
         self.said = Some(text.clone());
         new.then_some(Report::OutputUnavailable(text))
     }
-}
-
-/// At the beginning of a connection.
-fn no_lines() -> Lines {
-    Lines::new(RECORD_BYTES_MAX + TIMESTAMP_BYTES_MAX + 1, 0, false)
 }
 
 #[cfg(test)]

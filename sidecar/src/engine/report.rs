@@ -1,6 +1,8 @@
 //! What the engine has to say to people: one value for each decision, said once, put into words by the shell.
 
 use super::alerts;
+use super::follow::{Cause, Gap};
+use crate::record::time::{Nanos, rfc3339};
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,13 +60,29 @@ pub enum Report {
     OutputFollowed(String),
     /// More instances of a container ended than the API keeps.
     #[error(
-        "container {container:?} restarted {restarts} times while it was not read; output may be missing"
+        "container {container:?} ended while it was not read, and the API keeps only its last output but one; output of {instances} of its runs is missing"
     )]
     OutputGap {
         /// Name of the container.
         container: String,
-        /// Restarts since the last read instance.
-        restarts: u32,
+        /// Of so many instances.
+        instances: u32,
+    },
+    /// Output that seems to have been rotated away before it was read.
+    #[error(
+        "output of container {container:?} written after {} and before {} may be missing: {}",
+        at(gap.from),
+        at(gap.to),
+        match gap.cause {
+            Cause::Rotation => "its file was rotated while nobody was connected",
+            Cause::HeldBack => "reading was held back by slow sinks for longer than files are kept open",
+        }
+    )]
+    OutputSuspected {
+        /// Name of the container.
+        container: String,
+        /// Between which lines.
+        gap: Gap,
     },
     /// A sink fails; its records are sent again.
     #[error("sink {sink:?} fails, sending again until it succeeds: {error}")]
@@ -99,4 +117,9 @@ impl Report {
             Self::FileFollowed { .. } | Self::OutputFollowed(_) | Self::SinkRecovered(_)
         )
     }
+}
+
+/// The time in words.
+fn at(time: Nanos) -> String {
+    String::from_utf8_lossy(&rfc3339(time)).into_owned()
 }

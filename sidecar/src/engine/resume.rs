@@ -1,93 +1,180 @@
 //! Where to go on in a container's output, which the API addresses by time and nothing else.
 //!
-//! The API truncates `sinceTime` to whole seconds and compares inclusively, and both equal lines and equal or descending
-//! timestamps are legal. So the position is the last second and the multiset of lines taken in it and in the second before;
-//! a new connection asks from one second before the last and drops exactly what the multiset holds.
+//! The kubelet reads the current file from its beginning, passes over every line older than `sinceTime`, which it takes in whole
+//! seconds, and sends the rest in the order of the file. Equal lines and equal or descending times are legal. So what was
+//! taken of a file is a beginning of what is served again, and the position is the last lines that were taken, in their order: a new
+//! connection asks from one second before the earliest of the newest ones, and drops each remembered line as often as it was
+//! taken. Lines taken before those are known by their number in each second alone.
 //!
-//! Guarantees: a line is dropped at most as often as it was taken. Where the memory's bound is hit, lines are sent again
-//! rather than lost.
+//! Guarantees: a line is dropped at most as often as it was taken; memory is bounded at any rate. A line is lost only if it is older
+//! than the newest [`DISORDER_LINES`] lines by more than a second and was written while nobody was connected: the API does not serve
+//! it. The last line taken is always served again unless its file was rotated, see [`Repeats::lacks_last`].
+//!
+//! Not seen through: of a line that the container runtime wrote in pieces on both sides of `sinceTime` the API serves the second
+//! half alone, which is taken for a line.
 
-use std::collections::BTreeMap;
+mod written;
 
-/// More lines than this of one second are not remembered.
-const LINES_REMEMBERED_MAX: usize = 65_536;
+pub use self::written::Recent;
+
+use crate::record::time::Nanos;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+const SECOND: Nanos = 1_000_000_000;
+/// So many lines are remembered each, the last ones.
+pub const LINES_MAX: usize = 4096;
+/// The next connection asks for what is as old as the earliest of so many lines: times that went back are no exception then.
+pub const DISORDER_LINES: usize = 64;
+/// Of so many seconds the lines before those are counted.
+const SECONDS_MAX: usize = 64;
+
+/// A line as far as repetition is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LineKey {
+    /// Its time.
+    pub time: Nanos,
+    /// CRC-32 of the line as the API sent it. Only lines of one nanosecond are told apart by it.
+    pub content: u32,
+}
+
+/// Lines of one second that are not remembered each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Earlier {
+    lines: u64,
+    newest: Nanos,
+}
 
 /// A position in a container's output.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Resume {
+    /// Without lines: what a position says that knows no lines.
     last_second: Option<i64>,
-    taken: BTreeMap<(i64, u64), u32>,
+    /// The last lines taken, in their order.
+    last: VecDeque<LineKey>,
+    /// Those before, by second.
+    earlier: BTreeMap<i64, Earlier>,
+    /// The last line is of an instance before the one that is read.
+    fresh: bool,
 }
 
 /// What one connection still has to drop.
-#[derive(Debug, Clone, Default)]
-pub struct Repeats(BTreeMap<(i64, u64), u32>);
-
-/// A line as far as repetition is concerned: its second, and a hash of its exact timestamp and its bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LineKey {
-    /// Seconds since 1970.
-    pub second: i64,
-    /// Hash of the whole line as the API sent it, timestamp included.
-    pub hash: u64,
+#[derive(Debug, Default)]
+pub struct Repeats {
+    each: HashMap<LineKey, u32>,
+    earlier: BTreeMap<i64, Earlier>,
+    /// The last line that was taken, until it came again.
+    last: Option<LineKey>,
 }
 
 impl LineKey {
-    /// The key of `line` (timestamp and content), written at `second`.
-    pub fn new(second: i64, line: &[u8]) -> Self {
-        Self {
-            second,
-            hash: fnv1a(line),
-        }
+    /// The key of `line` (timestamp and content), written at `time`.
+    pub fn new(time: Nanos, line: &[u8]) -> Self {
+        let content = crc32fast::hash(line);
+        Self { time, content }
+    }
+
+    /// Its second since 1970.
+    pub fn second(self) -> i64 {
+        self.time.div_euclid(SECOND)
     }
 }
 
 impl Resume {
-    /// The position that was written as `lines`: second, hash, count.
-    pub fn restore(last_second: Option<i64>, lines: &[(i64, u64, u32)]) -> Self {
+    /// The position that was written so, see [`Resume::last_second`], [`Resume::recent`], [`Resume::earlier`] and
+    /// [`Resume::is_fresh`].
+    pub fn restore(
+        last_second: Option<i64>,
+        recent: Recent,
+        earlier: &[(i64, u64, Nanos)],
+        fresh: bool,
+    ) -> Self {
+        let earlier = earlier.iter().rev().take(SECONDS_MAX);
         Self {
             last_second,
-            taken: lines
-                .iter()
-                .filter(|(_, _, count)| *count > 0)
-                .map(|&(second, hash, count)| ((second, hash), count))
+            last: recent.0.into(),
+            earlier: earlier
+                .map(|&(second, lines, newest)| (second, Earlier { lines, newest }))
                 .collect(),
+            fresh,
         }
     }
 
-    /// The last second in which a line was taken.
+    /// The second of the last line.
     pub fn last_second(&self) -> Option<i64> {
-        self.last_second
+        self.last.back().map(|key| key.second()).or(self.last_second)
     }
 
-    /// The remembered lines: second, hash, count.
-    pub fn lines(&self) -> Vec<(i64, u64, u32)> {
-        self.taken
-            .iter()
-            .map(|(&(second, hash), &count)| (second, hash, count))
+    /// The remembered lines that the API may serve again.
+    pub fn recent(&self) -> Recent {
+        let served = self.since().unwrap_or(i64::MIN);
+        let lines = self.last.iter().filter(|key| key.second() >= served);
+        Recent(lines.copied().collect())
+    }
+
+    /// The lines before those that the API may serve again: second, number, time of the newest.
+    pub fn earlier(&self) -> Vec<(i64, u64, Nanos)> {
+        let served = self.since().unwrap_or(i64::MIN);
+        let seconds = self.earlier.range(served..);
+        seconds
+            .map(|(&second, earlier)| (second, earlier.lines, earlier.newest))
             .collect()
+    }
+
+    /// Whether the last line is of an instance before the one that is read.
+    pub fn is_fresh(&self) -> bool {
+        self.fresh
     }
 
     /// `sinceTime` of the next connection, in seconds; none: from the beginning.
     pub fn since(&self) -> Option<i64> {
-        self.last_second.map(|second| second.saturating_sub(1))
+        let newest = self.last.iter().rev().take(DISORDER_LINES);
+        let lowest = newest.map(|key| key.second()).min().or(self.last_second);
+        lowest.map(|second| second.saturating_sub(1))
     }
 
-    /// What a connection that asks from [`Resume::since`] must drop.
-    pub fn repeats(&self) -> Repeats {
-        Repeats(self.taken.clone())
+    /// What a connection that asks from `since` must drop.
+    pub fn repeats(&self, since: Option<i64>) -> Repeats {
+        let served = since.unwrap_or(i64::MIN);
+        let mut each = HashMap::new();
+        for key in self.last.iter().filter(|key| key.second() >= served) {
+            *each.entry(*key).or_default() += 1;
+        }
+        Repeats {
+            each,
+            earlier: self
+                .earlier
+                .range(served..)
+                .map(|(&second, &earlier)| (second, earlier))
+                .collect(),
+            last: self.last.back().copied(),
+        }
     }
 
     /// Remembers a line as taken.
     pub fn take(&mut self, key: LineKey) {
-        if self.last_second.is_none_or(|last| key.second > last) {
-            self.last_second = Some(key.second);
-            self.taken = self.taken.split_off(&(key.second.saturating_sub(1), 0));
+        if self.last.len() == LINES_MAX
+            && let Some(first) = self.last.pop_front()
+        {
+            self.count(first);
         }
-        let oldest = self.last_second.unwrap_or(key.second).saturating_sub(1);
-        if key.second >= oldest && self.taken.len() < 2 * LINES_REMEMBERED_MAX {
-            let count = self.taken.entry((key.second, key.hash)).or_default();
-            *count = count.saturating_add(1);
+        self.last.push_back(key);
+        self.fresh = false;
+    }
+
+    /// What is taken from now on is of the next instance, whose output is another file.
+    pub fn begin_instance(&mut self) {
+        self.fresh = true;
+    }
+
+    fn count(&mut self, key: LineKey) {
+        let earlier = self.earlier.entry(key.second()).or_insert(Earlier {
+            lines: 0,
+            newest: key.time,
+        });
+        earlier.lines += 1;
+        earlier.newest = earlier.newest.max(key.time);
+        if self.earlier.len() > SECONDS_MAX {
+            self.earlier.pop_first();
         }
     }
 }
@@ -95,97 +182,33 @@ impl Resume {
 impl Repeats {
     /// Whether the line was taken by an earlier connection; counts it off.
     pub fn holds(&mut self, key: LineKey) -> bool {
-        let Some(count) = self.0.get_mut(&(key.second, key.hash)) else {
+        if let Some(count) = self.each.get_mut(&key) {
+            // What was taken before the remembered lines is served before them, so nothing of it follows.
+            self.earlier.clear();
+            *count -= 1;
+            if *count == 0 {
+                self.each.remove(&key);
+                self.last = self.last.filter(|last| *last != key);
+            }
+            if self.each.is_empty() {
+                // The memory is given back: a connection may last for months.
+                self.each = HashMap::new();
+            }
+            return true;
+        }
+        let Some(earlier) = self.earlier.get_mut(&key.second()) else {
             return false;
         };
-        *count -= 1;
-        if *count == 0 {
-            self.0.remove(&(key.second, key.hash));
-        }
-        true
+        let is_taken = earlier.lines > 0 && key.time <= earlier.newest;
+        earlier.lines -= u64::from(is_taken);
+        is_taken
     }
-}
 
-/// FNV-1a, 64 bit: the hash is written to the checkpoint, so it may not change between builds as std's may.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    /// The last line that was taken, if it did not come again. Nothing new may come before it: else the file was rotated.
+    pub fn lacks_last(&self) -> Option<LineKey> {
+        self.last
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// The API: every line from `since` on, inclusive.
-    fn served(log: &[(i64, u8)], since: Option<i64>) -> Vec<(i64, u8)> {
-        log.iter()
-            .copied()
-            .filter(|(second, _)| since.is_none_or(|since| *second >= since))
-            .collect()
-    }
-
-    fn read(resume: &mut Resume, lines: &[(i64, u8)], shipped: &mut Vec<(i64, u8)>) {
-        let mut repeats = resume.repeats();
-        for &(second, byte) in lines {
-            let key = LineKey::new(second, &[byte]);
-            if !repeats.holds(key) {
-                resume.take(key);
-                shipped.push((second, byte));
-            }
-        }
-    }
-
-    proptest! {
-        /// With ascending seconds, repeated lines and connections that break anywhere, each line is shipped exactly once.
-        #[test]
-        fn broken_connections_neither_lose_nor_repeat(
-            steps in proptest::collection::vec((0i64..3, 0u8..3), 1..60),
-            breaks in proptest::collection::vec(0usize..60, 0..6),
-        ) {
-            let mut second = 100;
-            let log: Vec<(i64, u8)> = steps.iter().map(|&(step, byte)| { second += step; (second, byte) }).collect();
-            let mut resume = Resume::default();
-            let mut shipped = Vec::new();
-            for at in breaks {
-                let written = &log[..at.min(log.len())];
-                let answer = served(written, resume.since());
-                read(&mut resume, &answer[..answer.len() * 2 / 3], &mut shipped);
-                resume = Resume::restore(resume.last_second(), &resume.lines());
-            }
-            let answer = served(&log, resume.since());
-            read(&mut resume, &answer, &mut shipped);
-            prop_assert_eq!(shipped, log);
-        }
-    }
-
-    #[test]
-    fn equal_lines_are_counted_not_merged() {
-        let mut resume = Resume::default();
-        let mut shipped = Vec::new();
-        read(&mut resume, &[(5, 1), (5, 1)], &mut shipped);
-        read(&mut resume, &[(5, 1), (5, 1), (5, 1)], &mut shipped);
-        assert_eq!(shipped.len(), 3);
-    }
-
-    #[test]
-    fn position_that_no_line_can_have_is_survived() {
-        let lines = [
-            (i64::MIN, LineKey::new(5, &[1]).hash, u32::MAX),
-            (5, LineKey::new(5, &[1]).hash, 0),
-        ];
-        let mut resume = Resume::restore(Some(i64::MIN), &lines);
-        assert_eq!(resume.since(), Some(i64::MIN));
-        let mut shipped = Vec::new();
-        read(&mut resume, &[(5, 1), (i64::MIN, 1)], &mut shipped);
-        assert_eq!(shipped, [(5, 1)], "a line that was taken no times is not dropped");
-    }
-
-    #[test]
-    fn asks_from_one_second_before_the_last_even_if_time_went_back() {
-        let mut resume = Resume::default();
-        read(&mut resume, &[(9, 1), (7, 2)], &mut Vec::new());
-        assert_eq!(resume.since(), Some(8));
-    }
-}
+mod tests;

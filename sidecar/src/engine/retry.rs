@@ -35,6 +35,15 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1);
         whole.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)
     }
+
+    /// The same where many may have failed in one instant: the first wait lies anywhere between nothing and `spread`.
+    pub fn failed_together(&mut self, spread: Duration, random: f64) -> Duration {
+        if self.failures > 0 {
+            return self.failed(random);
+        }
+        self.failures = 1;
+        spread.mul_f64(random.clamp(0.0, 1.0))
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::batch::LaneCounts;
+use super::follow::FollowCounts;
 use super::outlets::Taken;
 use super::tail::TailCounts;
 use crate::pipeline::StepCounts;
@@ -71,7 +72,7 @@ pub struct FilesStatus {
 }
 
 /// A container's output.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerStatus {
     /// Name of the source.
@@ -82,6 +83,14 @@ pub struct ContainerStatus {
     pub bytes: u64,
     /// Records that were cut to the maximum.
     pub truncated: u64,
+    /// Lines of the API that are none of a container's, such as its errors.
+    pub notices: u64,
+    /// Instances of containers that ended unread, of whose output some is missing.
+    pub missed_instances: u64,
+    /// Times that output seems to have been rotated away between two connections.
+    pub rotation_gaps: u64,
+    /// Times that output seems to have been rotated away while reading was held back.
+    pub held_back_gaps: u64,
     /// Settled last second by container.
     pub positions: Vec<(String, Option<i64>)>,
 }
@@ -152,17 +161,22 @@ impl Engine {
                 bytes,
                 truncated,
             } = self.outlets.taken(source.number);
+            let FollowCounts {
+                notices,
+                missed_instances,
+                rotation_gaps,
+                held_back_gaps,
+            } = source.follow.counts();
             ContainerStatus {
                 source: source.name.clone(),
                 records,
                 bytes,
                 truncated,
-                positions: source
-                    .follow
-                    .positions()
-                    .into_iter()
-                    .map(|(name, at)| (name, at.last_second))
-                    .collect(),
+                notices,
+                missed_instances,
+                rotation_gaps,
+                held_back_gaps,
+                positions: source.follow.last_seconds(),
             }
         });
         let sinks = self

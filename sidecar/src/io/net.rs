@@ -28,6 +28,11 @@ const SYSTEM_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 const CLIENT_AGE_MAX: Duration = Duration::from_secs(300);
 /// A connection that takes longer is none.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
+/// The kernel asks after this silence, and so often, whether the other end is still there; nobody here wakes up for it. A connection
+/// whose other end vanished without a word breaks after a minute.
+const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(30);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEP_ALIVE_RETRIES: u32 = 3;
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
@@ -186,6 +191,9 @@ fn http_client(config: ClientConfig, settings: &ClientSettings) -> Result<HttpCl
     connector.enforce_http(false);
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(CONNECT_TIME_MAX));
+    connector.set_keepalive(Some(KEEP_ALIVE_AFTER));
+    connector.set_keepalive_interval(Some(KEEP_ALIVE_INTERVAL));
+    connector.set_keepalive_retries(Some(KEEP_ALIVE_RETRIES));
     let builder = HttpsConnectorBuilder::new().with_tls_config(config);
     let mut builder = if settings.https {
         builder.https_only()

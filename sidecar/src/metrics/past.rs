@@ -1,7 +1,7 @@
 //! What was counted by pipelines, sources, sinks and steps that are no more, so that no counter of `/metrics` goes down when the
 //! configuration changes. Pure. Bounded: kinds of steps are few, and of the metrics of `count` steps so many values are kept.
 
-use crate::engine::status::{FilesStatus, PipelineStatus, SinkStatus};
+use crate::engine::status::{ContainerStatus, FilesStatus, PipelineStatus, SinkStatus};
 use crate::pipeline::StepCounts;
 use crate::pipeline::count::Metric;
 
@@ -39,7 +39,7 @@ impl Past {
     }
 }
 
-/// The counters of a pipeline, with one source, one sink and one step of each kind.
+/// The counters of a pipeline, with one source of each kind, one sink and one step of each kind.
 fn totals(status: &PipelineStatus) -> PipelineStatus {
     let mut total = PipelineStatus::nothing();
     total.add(status);
@@ -56,7 +56,7 @@ impl PipelineStatus {
             reading_stops: 0,
             suppressed_alerts: 0,
             files: vec![FilesStatus::default()],
-            containers: Vec::new(),
+            containers: vec![ContainerStatus::default()],
             steps: Vec::new(),
             counts: Vec::new(),
             sinks: vec![SinkStatus::default()],
@@ -77,8 +77,28 @@ impl PipelineStatus {
         self.reading_stops = with(self.reading_stops, other.reading_stops);
         self.suppressed_alerts = with(self.suppressed_alerts, other.suppressed_alerts);
         let (files, sinks) = (&mut self.files[0], &mut self.sinks[0]);
-        for source in &other.containers {
-            files.truncated = with(files.truncated, source.truncated);
+        let containers = &mut self.containers[0];
+        for ContainerStatus {
+            source: _,
+            records: _,
+            bytes: _,
+            truncated,
+            notices,
+            missed_instances,
+            rotation_gaps,
+            held_back_gaps,
+            positions: _,
+        } in &other.containers
+        {
+            for (total, value) in [
+                (&mut containers.truncated, truncated),
+                (&mut containers.notices, notices),
+                (&mut containers.missed_instances, missed_instances),
+                (&mut containers.rotation_gaps, rotation_gaps),
+                (&mut containers.held_back_gaps, held_back_gaps),
+            ] {
+                *total = with(*total, *value);
+            }
         }
         for FilesStatus {
             source: _,

@@ -1,20 +1,22 @@
 //! Answers what the engine asks the Kubernetes API about one container's output.
 
 mod api;
+mod patience;
 mod pod;
+mod reading;
 
 pub use self::api::{Error, LogQuery, PodApi};
 pub use self::pod::{choose, instance, others_ended};
 
+use self::patience::Patience;
+use self::reading::Port;
 use crate::engine::follow::{Answer, Ask, Instance};
 use crate::engine::outlets::StreamId;
+use crate::io::clock;
 use bytes::Bytes;
-use http_body_util::BodyExt;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// A stream without data for this long is opened again: the connection may be half open.
-const IDLE_MAX: Duration = Duration::from_secs(240);
 /// How often a classic sidecar looks whether the other containers have ended.
 const COMPLETION_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -45,22 +47,43 @@ pub enum Part {
     Probed(Instance),
     /// See [`Answer::Data`].
     Data(Bytes),
+    /// See [`Answer::HeldBack`].
+    HeldBack,
+    /// See [`Answer::Silent`].
+    Silent,
     /// See [`Answer::Ended`].
     Ended,
     /// See [`Answer::Failed`].
-    Failed(String),
+    Failed {
+        /// Why.
+        error: String,
+        /// The API wants to be left alone for so long.
+        retry_after: Option<Duration>,
+    },
     /// See [`Answer::Absent`].
     Absent(String),
 }
 
 impl Part {
+    fn failed(error: String) -> Self {
+        Self::Failed {
+            error,
+            retry_after: None,
+        }
+    }
+
     /// As the engine takes it.
     pub fn as_answer(&self) -> Answer<'_> {
         match self {
             Self::Probed(instance) => Answer::Probed(instance.clone()),
             Self::Data(bytes) => Answer::Data(bytes),
+            Self::HeldBack => Answer::HeldBack,
+            Self::Silent => Answer::Silent,
             Self::Ended => Answer::Ended,
-            Self::Failed(error) => Answer::Failed(error.clone()),
+            Self::Failed { error, retry_after } => Answer::Failed {
+                error: error.clone(),
+                retry_after: *retry_after,
+            },
             Self::Absent(error) => Answer::Absent(error.clone()),
         }
     }
@@ -76,10 +99,14 @@ pub async fn run(
 ) {
     let mut next = questions.recv().await;
     while let Some(Question { number, ask }) = next.take() {
-        let answer = answer(&mut api, stream, number, ask, container.as_deref(), &replies);
+        let port = Port {
+            stream,
+            question: number,
+            replies: &replies,
+        };
         tokio::select! {
-            last = answer => {
-                if replies.send(Reply { stream, question: number, part: last }).await.is_err() {
+            last = answer(&mut api, ask, container.as_deref(), port) => {
+                if !port.tell(last).await {
                     return;
                 }
                 next = questions.recv().await;
@@ -90,23 +117,9 @@ pub async fn run(
 }
 
 /// Answers one question; the last part is returned.
-async fn answer(
-    api: &mut PodApi,
-    stream: StreamId,
-    question: u64,
-    ask: Ask,
-    wanted: Option<&str>,
-    replies: &mpsc::Sender<Reply>,
-) -> Part {
-    let result = match ask {
-        Ask::Probe => api.pod().await.map_err(failure).and_then(|pod| {
-            let none = || Part::Failed("the pod has no such container".to_owned());
-            let container = wanted
-                .map(str::to_owned)
-                .or_else(|| choose(&pod))
-                .ok_or_else(none)?;
-            instance(&pod, &container).map(Part::Probed).ok_or_else(none)
-        }),
+async fn answer(api: &mut PodApi, ask: Ask, wanted: Option<&str>, port: Port<'_>) -> Part {
+    match ask {
+        Ask::Probe => probe(api, wanted).await,
         Ask::Stream {
             container,
             previous,
@@ -119,41 +132,24 @@ async fn answer(
                 follow,
                 since: since.and_then(|second| jiff::Timestamp::from_second(second).ok()),
             };
-            read(api, stream, question, &query, replies).await
+            match api.log(&query).await {
+                Ok(body) => reading::read(body, Patience::new(follow, fastrand::f64()), port).await,
+                Err(error) => failure(error),
+            }
         }
-    };
-    result.unwrap_or_else(|failed| failed)
+    }
 }
 
-async fn read(
-    api: &mut PodApi,
-    stream: StreamId,
-    question: u64,
-    query: &LogQuery,
-    replies: &mpsc::Sender<Reply>,
-) -> Result<Part, Part> {
-    let mut body = api.log(query).await.map_err(failure)?;
-    loop {
-        // Silence is no failure: ending the stream here makes the engine ask again from where it was.
-        let Ok(frame) = tokio::time::timeout(IDLE_MAX, body.frame()).await else {
-            return Ok(Part::Ended);
-        };
-        let frame = match frame {
-            None => return Ok(Part::Ended),
-            Some(Ok(frame)) => frame,
-            Some(Err(error)) => return Err(Part::Failed(format!("the stream broke: {}", describe(&error)))),
-        };
-        // What is no data is trailers, which mean nothing here.
-        let Ok(bytes) = frame.into_data() else { continue };
-        let part = Part::Data(bytes);
-        let reply = Reply {
-            stream,
-            question,
-            part,
-        };
-        if replies.send(reply).await.is_err() {
-            return Ok(Part::Ended);
-        }
+async fn probe(api: &mut PodApi, wanted: Option<&str>) -> Part {
+    let pod = match api.pod().await {
+        Ok(pod) => pod,
+        Err(error) => return failure(error),
+    };
+    let container = wanted.map(str::to_owned).or_else(|| choose(&pod));
+    let found = container.and_then(|container| instance(&pod, &container, clock::wall()));
+    match found {
+        Some(found) => Part::Probed(found),
+        None => Part::failed("the pod has no such container".to_owned()),
     }
 }
 
@@ -181,7 +177,11 @@ fn failure(error: Error) -> Part {
     let text = describe(&error);
     match error {
         Error::Refused(refusal) if refusal.is_absence() => Part::Absent(text),
-        _ => Part::Failed(text),
+        Error::Refused(refusal) => Part::Failed {
+            error: text,
+            retry_after: refusal.retry_after,
+        },
+        _ => Part::failed(text),
     }
 }
 

@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails the test")]
 
 mod administration;
-mod api;
 mod delivery;
 mod documents;
 mod environment;

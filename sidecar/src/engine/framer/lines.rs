@@ -105,6 +105,11 @@ impl Lines {
         !self.open.is_empty()
     }
 
+    /// The first byte of the open line, if one has begun.
+    pub fn first(&self) -> Option<u8> {
+        self.open.bytes().first().copied()
+    }
+
     /// Where the open line, or the next one, begins, and whether it is the rest of a line that was sent.
     pub fn at(&self) -> (u64, bool) {
         (self.start, self.is_rest)

@@ -14,7 +14,7 @@ use super::pod::Pod;
 use crate::config::{Environment, Pod as OwnPod};
 use crate::io::net::{self, HttpClient};
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, HeaderValue, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, HeaderValue, RETRY_AFTER, USER_AGENT};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -124,13 +124,15 @@ impl PodApi {
             return Ok(answer);
         }
         let code = answer.status();
+        let retry_after = answer.headers().get(RETRY_AFTER).cloned();
         let body = Limited::new(answer.into_body(), REFUSAL_BYTES_MAX).collect();
         // The status says enough if the body does not come.
         let body = match tokio::time::timeout(ANSWER_TIME_MAX, body).await {
             Ok(Ok(body)) => body.to_bytes(),
             _ => Bytes::new(),
         };
-        Err(Error::Refused(Refusal::of(code, &body)))
+        let refusal = Refusal::of(code, &body).retry_after(retry_after.as_ref());
+        Err(Error::Refused(refusal))
     }
 
     fn request(&self, target: &str) -> Result<Request<Full<Bytes>>, Error> {

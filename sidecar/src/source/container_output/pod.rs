@@ -1,10 +1,13 @@
 //! What a pod says about its containers. Pure.
 
 use crate::engine::follow::{ContainerState, Instance};
+use crate::record::time::{Nanos, parse_rfc3339};
 use logship_crd::names;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
+
+const SECOND: Nanos = 1_000_000_000;
 
 /// What we read of a `v1.Pod`; the API server's other fields are passed over.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -27,6 +30,7 @@ struct Metadata {
 struct Spec {
     containers: Vec<Container>,
     init_containers: Vec<Container>,
+    ephemeral_containers: Vec<Container>,
     restart_policy: Option<String>,
 }
 
@@ -40,6 +44,7 @@ struct Container {
 struct Status {
     container_statuses: Vec<ContainerStatus>,
     init_container_statuses: Vec<ContainerStatus>,
+    ephemeral_container_statuses: Vec<ContainerStatus>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -57,14 +62,22 @@ struct ContainerStatus {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 struct Phase {
-    running: Option<IgnoredAny>,
+    running: Option<Running>,
     terminated: Option<Terminated>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Running {
+    started_at: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Terminated {
     exit_code: i32,
+    #[serde(default)]
+    started_at: Option<String>,
 }
 
 /// The container whose output is shipped when none is named: the one of our annotation, of kubectl's, or the first that is
@@ -83,31 +96,34 @@ pub fn choose(pod: &Pod) -> Option<String> {
     named.or_else(first).cloned()
 }
 
-/// A container of the pod, init containers included.
-pub fn instance(pod: &Pod, container: &str) -> Option<Instance> {
-    let status = statuses(pod).find(|status| status.name == container);
-    let Some(status) = status else {
+/// A container of the pod of any kind, as it was found at this time.
+pub fn instance(pod: &Pod, container: &str, now: Nanos) -> Option<Instance> {
+    let found = Instance {
+        container: container.to_owned(),
+        state: ContainerState::NotStarted,
+        restarts: 0,
+        started: None,
+        found: now.div_euclid(SECOND),
+    };
+    let Some(status) = statuses(pod).find(|status| status.name == container) else {
         let Spec {
             containers,
             init_containers,
-            ..
+            ephemeral_containers,
+            restart_policy: _,
         } = &pod.spec;
-        let mut names = containers
+        let all = containers
             .iter()
             .chain(init_containers)
-            .map(|container| &container.name);
-        let unstarted = Instance {
-            container: container.to_owned(),
-            state: ContainerState::NotStarted,
-            restarts: 0,
-        };
-        return names.any(|name| name == container).then_some(unstarted);
+            .chain(ephemeral_containers);
+        let mut names = all.map(|container| &container.name);
+        return names.any(|name| name == container).then_some(found);
     };
-    let restarts = u32::try_from(status.restart_count).unwrap_or_default();
     Some(Instance {
-        container: container.to_owned(),
         state: state(status),
-        restarts,
+        restarts: u32::try_from(status.restart_count).unwrap_or_default(),
+        started: started(status),
+        ..found
     })
 }
 
@@ -142,8 +158,23 @@ fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     let Status {
         container_statuses,
         init_container_statuses,
+        ephemeral_container_statuses,
     } = &pod.status;
-    container_statuses.iter().chain(init_container_statuses)
+    container_statuses
+        .iter()
+        .chain(init_container_statuses)
+        .chain(ephemeral_container_statuses)
+}
+
+/// When the instance started that runs, or ended last.
+fn started(status: &ContainerStatus) -> Option<i64> {
+    let ended = |phase: &'_ Phase| phase.terminated.as_ref()?.started_at.clone();
+    let running = status.state.running.as_ref();
+    let text = running
+        .and_then(|running| running.started_at.clone())
+        .or_else(|| ended(&status.state))
+        .or_else(|| ended(&status.last_state))?;
+    Some(parse_rfc3339(text.as_bytes())?.div_euclid(SECOND))
 }
 
 /// A container that waits for its next start has the output of the instance that ended.
@@ -197,7 +228,7 @@ mod tests {
             let pod = pod(
                 json!({"spec": {"containers": [{"name": "web"}]}, "status": {"containerStatuses": [status]}}),
             );
-            let found = instance(&pod, "web").unwrap();
+            let found = instance(&pod, "web", 0).unwrap();
             assert_eq!((found.state, found.restarts), (expected, 2));
         };
         check(json!({"running": {}}), json!({}), ContainerState::Running);
@@ -216,7 +247,32 @@ mod tests {
             json!({}),
             ContainerState::NotStarted,
         );
-        assert_eq!(instance(&with_containers(&["web"], &json!({})), "nosuch"), None);
+        assert_eq!(
+            instance(&with_containers(&["web"], &json!({})), "nosuch", 0),
+            None
+        );
+    }
+
+    #[test]
+    fn containers_of_every_kind_are_found_started_or_not() {
+        for (spec, statuses) in [
+            ("containers", "containerStatuses"),
+            ("initContainers", "initContainerStatuses"),
+            ("ephemeralContainers", "ephemeralContainerStatuses"),
+        ] {
+            let unstarted = pod(json!({"spec": {spec: [{"name": "it"}]}}));
+            let found = instance(&unstarted, "it", 7 * SECOND).unwrap();
+            assert_eq!(
+                (found.state, found.found),
+                (ContainerState::NotStarted, 7),
+                "{spec}"
+            );
+            let status = json!({"name": "it", "restartCount": 1, "state": {"running": {"startedAt": "1970-01-01T00:00:05Z"}}});
+            let running = pod(json!({"spec": {spec: [{"name": "it"}]}, "status": {statuses: [status]}}));
+            let found = instance(&running, "it", 0).unwrap();
+            let expected = (ContainerState::Running, 1, Some(5));
+            assert_eq!((found.state, found.restarts, found.started), expected, "{spec}");
+        }
     }
 
     #[test]

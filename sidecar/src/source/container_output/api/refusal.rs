@@ -1,7 +1,9 @@
 //! A refusal of the API: its code and what it says. Pure.
 
 use http::StatusCode;
+use http::header::HeaderValue;
 use serde::Deserialize;
+use std::time::Duration;
 
 /// More of a message is not kept: it ends in the log and in the status.
 const MESSAGE_CHARACTERS_MAX: usize = 1024;
@@ -13,6 +15,8 @@ pub struct Refusal {
     /// The HTTP status.
     pub code: u16,
     message: String,
+    /// The API wants to be left alone for so long.
+    pub retry_after: Option<Duration>,
 }
 
 /// What we read of a `Status`, the body of every refusal of the API server itself.
@@ -37,7 +41,15 @@ impl Refusal {
         Self {
             code: code.as_u16(),
             message,
+            retry_after: None,
         }
+    }
+
+    /// With its header `Retry-After`, which the API server writes in seconds.
+    pub(super) fn retry_after(mut self, header: Option<&HeaderValue>) -> Self {
+        let seconds = header.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        self.retry_after = seconds.map(Duration::from_secs);
+        self
     }
 
     /// There is no such output: not yet (400, "container is waiting to start"), or not any more (404). All other refusals say
@@ -87,6 +99,20 @@ mod tests {
             long.to_string().chars().count(),
             MESSAGE_CHARACTERS_MAX + " (500)".len()
         );
+    }
+
+    #[test]
+    fn wait_that_the_api_wants_is_in_seconds_and_anything_else_is_none() {
+        let check = |header: Option<&'static str>, expected: Option<u64>| {
+            let header = header.map(HeaderValue::from_static);
+            let refusal = refusal(429, "").retry_after(header.as_ref());
+            assert_eq!(refusal.retry_after, expected.map(Duration::from_secs));
+        };
+        check(Some("1"), Some(1));
+        check(Some(" 30 "), Some(30));
+        check(Some("Wed, 21 Oct 2026 07:28:00 GMT"), None);
+        check(Some("-1"), None);
+        check(None, None);
     }
 
     #[test]

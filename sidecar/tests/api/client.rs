@@ -204,8 +204,11 @@ fn pod_is_asked_for_and_only_what_matters_is_read() {
         container: "web".to_owned(),
         state: ContainerState::Running,
         restarts: 3,
+        started: Some(1_767_323_045),
+        found: found.found,
     };
     assert_eq!(*found, expected);
+    assert!(found.found > 1_767_323_045);
     let asked = &api.asked()[0];
     assert_eq!(asked.target, "/api/v1/namespaces/shop/pods/web-0");
     assert_eq!(asked.authorization, "Bearer first");
@@ -275,7 +278,7 @@ fn refusals_mean_that_output_is_absent_or_that_asking_failed_and_say_what_the_ap
         let expected = format!("{message} ({code})");
         match &parts[..] {
             [Part::Absent(said)] if absent => assert_eq!(*said, expected),
-            [Part::Failed(said)] if !absent => assert_eq!(*said, expected),
+            [Part::Failed { error: said, .. }] if !absent => assert_eq!(*said, expected),
             other => panic!("{code}: {other:?}"),
         }
     };
@@ -295,7 +298,7 @@ fn stranger_who_is_in_place_of_the_api_gets_no_token_until_the_mount_vouches_for
     let (_, other) = tls::acceptor("127.0.0.1");
     api.write("ca.crt", &other);
     let parts = first_parts(api.client(), vec![Ask::Probe]);
-    let [Part::Failed(said)] = &parts[..] else {
+    let [Part::Failed { error: said, .. }] = &parts[..] else {
         panic!("{parts:?}");
     };
     assert!(said.contains("certificate"), "{said}");
@@ -317,7 +320,7 @@ fn incomplete_mount_is_named() {
             None => std::fs::remove_file(api.mount.path().join(file)).unwrap(),
         }
         let parts = first_parts(api.client(), vec![Ask::Probe]);
-        let [Part::Failed(said)] = &parts[..] else {
+        let [Part::Failed { error: said, .. }] = &parts[..] else {
             panic!("{parts:?}");
         };
         assert!(said.contains(file), "{said}");

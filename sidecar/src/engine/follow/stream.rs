@@ -1,0 +1,217 @@
+//! One connection to a container's output: its lines, what of them is new, and where some seem to be missing. Pure.
+//!
+//! The API serves the current file alone, and its reader (the kubelet's) opens the next one when the file is rotated. Two
+//! things tell that lines were rotated away unread: a connection that gets new lines without the last one that was taken, and times
+//! that jump after reading was held back for long. Neither proves a loss (everything may have been read before the rotation, the
+//! container may have been silent), so both are suspected gaps, with the times that they lie between.
+
+use super::question::Instance;
+use crate::engine::framer::lines::{Line, Lines};
+use crate::engine::resume::{LineKey, Repeats};
+use crate::engine::{RECORD_BYTES_MAX, Tick};
+use crate::record::Record;
+use crate::record::time::{Nanos, parse_rfc3339};
+use std::time::Duration;
+
+const SECOND: Nanos = 1_000_000_000;
+/// Room for the timestamp in front of a line.
+const TIMESTAMP_BYTES_MAX: usize = 64;
+/// The kubelet looks at most this often whether a file is to be rotated (`containerLogMonitorInterval`), so that no file lives for less.
+pub(super) const FILE_AGE_MIN: Duration = Duration::from_secs(3);
+/// What is on its way when reading is held back: less than what a connection's buffers take does not hold the API's reader back.
+const BUFFERED_BYTES_MIN: usize = 64 << 10;
+/// More of a notice is not told.
+const NOTICE_BYTES_MAX: usize = 256;
+
+/// Lines that seem to be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// What tells it.
+    pub cause: Cause,
+    /// The time of the line before.
+    pub from: Nanos,
+    /// The time of the line behind.
+    pub to: Nanos,
+}
+
+/// What a gap is suspected by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The file of the last line that was taken is not served any more.
+    Rotation,
+    /// Reading was held back while times jumped by more than a file may live: the reader goes from the file that it has open to
+    /// the current one, over those between.
+    HeldBack,
+}
+
+/// What came of a line.
+#[derive(Debug)]
+pub(super) enum Taken<'a> {
+    /// It was taken before.
+    Repeat,
+    /// A record.
+    New(LineKey, Record<'a>),
+    /// It carries no time, so it is a notice of the API and none of the container's output.
+    Notice(String),
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub(super) struct Stream {
+    /// Of the instance before the one that was found.
+    pub previous: bool,
+    /// What was found.
+    pub of: Instance,
+    pub opened: Tick,
+    /// What was asked for.
+    pub since: Option<i64>,
+    /// Time of the first new line; repeats do not count, because every connection begins with them.
+    pub first: Option<Nanos>,
+    pub lines: Lines,
+    pub reading: Reading,
+}
+
+/// What is kept of a stream of a present instance.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    restarts: u32,
+    /// What was asked for.
+    pub since: Option<i64>,
+    /// Time of the first new line.
+    first: Nanos,
+}
+
+/// What the lines of a connection are compared with.
+#[derive(Debug)]
+pub(super) struct Reading {
+    repeats: Repeats,
+    /// The last line that was taken is of the same instance, so that it must come again before anything new.
+    continues: bool,
+    /// Bytes since reading was held back.
+    behind: Option<usize>,
+    /// Time of the line before.
+    last: Option<Nanos>,
+    gap: Option<Gap>,
+}
+
+impl Stream {
+    /// Of what was found, or of the instance before it.
+    pub fn new(
+        now: Tick,
+        (of, previous): (Instance, bool),
+        since: Option<i64>,
+        repeats: Repeats,
+        continues: bool,
+    ) -> Self {
+        Self {
+            previous,
+            of,
+            opened: now,
+            since,
+            first: None,
+            lines: no_lines(),
+            reading: Reading {
+                repeats,
+                continues,
+                behind: None,
+                last: None,
+                gap: None,
+            },
+        }
+    }
+
+    /// What is kept of it.
+    pub fn seen(&self) -> Option<Seen> {
+        let seen = self.first.map(|first| Seen {
+            restarts: self.of.restarts,
+            since: self.since,
+            first,
+        });
+        seen.filter(|_| !self.previous)
+    }
+
+    /// Nothing was read for a while, because nobody took it.
+    pub fn held_back(&mut self) {
+        self.reading.behind = Some(0);
+    }
+
+    /// Whether the open line is a notice. A line of the container begins with a time, of which at least a digit is there.
+    pub fn ends_in_notice(&self) -> bool {
+        self.lines.first().is_some_and(|byte| !byte.is_ascii_digit())
+    }
+}
+
+impl Seen {
+    /// Whether it was the output of the instance behind the one that was found, because the status was old. That one has this
+    /// restart count and started then, in seconds since 1970.
+    pub fn was_of_next(&self, restarts: u32, started: Option<i64>) -> bool {
+        let first = self.first.div_euclid(SECOND);
+        self.restarts.checked_add(1) == Some(restarts) && started.is_some_and(|started| first >= started)
+    }
+}
+
+impl Reading {
+    /// Bytes that the following lines are in.
+    pub fn count(&mut self, bytes: usize) {
+        self.behind = self.behind.map(|behind| behind.saturating_add(bytes));
+    }
+
+    /// Takes one line. None: it is nothing.
+    pub fn take<'a>(&mut self, line: &Line<'a>) -> Option<Taken<'a>> {
+        let line = line.text(RECORD_BYTES_MAX + TIMESTAMP_BYTES_MAX)?;
+        let split = memchr::memchr(b' ', line.bytes).unwrap_or(line.bytes.len());
+        let Some(time) = parse_rfc3339(&line.bytes[..split]) else {
+            let told = &line.bytes[..line.bytes.len().min(NOTICE_BYTES_MAX)];
+            return Some(Taken::Notice(String::from_utf8_lossy(told).into_owned()));
+        };
+        let key = LineKey::new(time, line.bytes);
+        if self.repeats.holds(key) {
+            self.last = Some(time);
+            return Some(Taken::Repeat);
+        }
+        self.compare(time);
+        let whole = line.bytes.get(split + 1..).unwrap_or_default();
+        let length = line.length.saturating_sub(split as u64 + 1);
+        let body = &whole[..whole.len().min(RECORD_BYTES_MAX)];
+        let record = Record {
+            original_bytes: (length > body.len() as u64).then_some(length),
+            ..Record::new(time, body)
+        };
+        Some(Taken::New(key, record))
+    }
+
+    /// What seems to be missing since the last question.
+    pub fn gap(&mut self) -> Option<Gap> {
+        self.gap.take()
+    }
+
+    fn compare(&mut self, time: Nanos) {
+        let before = self.repeats.lacks_last().filter(|_| self.continues);
+        if let Some(before) = before.filter(|before| time > before.time) {
+            self.continues = false;
+            self.gap = Some(Gap {
+                cause: Cause::Rotation,
+                from: before.time,
+                to: time,
+            });
+        }
+        let Some(from) = self.last.replace(time) else {
+            return;
+        };
+        let has_jumped = u128::from(time.abs_diff(from)) > FILE_AGE_MIN.as_nanos() && time > from;
+        if has_jumped && self.behind.is_some_and(|behind| behind >= BUFFERED_BYTES_MIN) {
+            // Told once each time that reading was held back.
+            self.behind = None;
+            self.gap = Some(Gap {
+                cause: Cause::HeldBack,
+                from,
+                to: time,
+            });
+        }
+    }
+}
+
+/// At the beginning of a connection.
+fn no_lines() -> Lines {
+    Lines::new(RECORD_BYTES_MAX + TIMESTAMP_BYTES_MAX + 1, 0, false)
+}

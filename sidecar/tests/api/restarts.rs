@@ -1,0 +1,158 @@
+//! Containers that are started again, of every kind, while we look and while we do not.
+
+use crate::container::Kind;
+use crate::kubelet::{Api, Cut, Refusal};
+use crate::shipper::{Shipper, document, to_stdout};
+use crate::support::eventually;
+use logship::io::clock;
+
+fn write(api: &Api, container: &str, lines: &[&str], written: &mut Vec<String>) {
+    for line in lines {
+        api.write(container, line);
+        written.push((*line).to_owned());
+    }
+}
+
+fn restart(api: &Api) {
+    api.change("web", |container| container.restart(clock::wall()));
+}
+
+#[test]
+fn gap_of_a_restart_is_closed_once_by_the_previous_instance() {
+    let api = Api::start();
+    let mut written = Vec::new();
+    write(&api, "web", &["a", "b"], &mut written);
+    let shipper = Shipper::start(&api);
+    shipper.wait_for(&written);
+    // Nobody reads the last words.
+    api.set_down(true);
+    write(&api, "web", &["b", "last words"], &mut written);
+    restart(&api);
+    write(&api, "web", &["a", "again"], &mut written);
+    api.set_down(false);
+    shipper.wait_for(&written);
+    let previous = api
+        .asked()
+        .iter()
+        .filter(|asked| asked.target.contains("previous=true"))
+        .count();
+    assert_eq!(previous, 1);
+    assert_eq!(shipper.gaps(), [0; 3]);
+    shipper.terminate();
+}
+
+#[test]
+fn crash_loop_that_is_watched_loses_nothing() {
+    let api = Api::start();
+    let mut written = Vec::new();
+    let shipper = Shipper::start(&api);
+    for run in 0..8 {
+        write(
+            &api,
+            "web",
+            &["begins", &format!("run {run}"), "crashes"],
+            &mut written,
+        );
+        api.change("web", |container| container.run().has_ended = true);
+        shipper.wait_for(&written);
+        restart(&api);
+    }
+    write(&api, "web", &["stays"], &mut written);
+    shipper.wait_for(&written);
+    assert_eq!(shipper.gaps(), [0; 3]);
+    shipper.terminate();
+}
+
+#[test]
+fn instances_that_nobody_has_any_more_are_counted_and_told() {
+    let api = Api::start();
+    let mut written = Vec::new();
+    write(&api, "web", &["a"], &mut written);
+    let shipper = Shipper::start(&api);
+    shipper.wait_for(&written);
+    api.set_down(true);
+    for run in 0..3 {
+        restart(&api);
+        api.write("web", &format!("run {run}"));
+    }
+    written.extend(["run 1", "run 2"].map(str::to_owned));
+    api.set_down(false);
+    shipper.wait_for(&written);
+    // The rest of the first, and all of the one behind it.
+    assert_eq!(shipper.gaps(), [2, 0, 0]);
+    assert!(
+        shipper
+            .metrics()
+            .contains("logship_output_gaps_total{cause=\"restart\"} 2\n")
+    );
+    let said = shipper.terminate().stderr();
+    assert!(said.contains("output of 2 of its runs is missing"), "{said}");
+}
+
+/// The pod's status is older than the kubelet's: the present instance that is read is already the next one.
+#[test]
+fn restart_that_the_status_does_not_tell_yet_is_no_gap_and_loses_nothing() {
+    let api = Api::start();
+    let mut written = Vec::new();
+    write(&api, "web", &["a"], &mut written);
+    let shipper = Shipper::start(&api);
+    shipper.wait_for(&written);
+    api.keep_status(true);
+    api.refuse(
+        &[Refusal {
+            code: 500,
+            retry_after: None,
+        }; 2],
+    );
+    api.cut(Cut::Reset);
+    api.write("web", "last words");
+    eventually("time passes between the instances", || {
+        std::thread::park_timeout(std::time::Duration::from_millis(2100));
+        Some(())
+    });
+    restart(&api);
+    api.write("web", "again");
+    eventually("the next instance is read", || {
+        shipper.place.lines().contains(&"again".to_owned()).then_some(())
+    });
+    api.keep_status(false);
+    api.cut(Cut::Reset);
+    api.write("web", "more");
+    eventually("everything", || (shipper.place.lines().len() >= 4).then_some(()));
+    let mut lines = shipper.place.lines();
+    lines.sort_unstable();
+    assert_eq!(lines, ["a", "again", "last words", "more"]);
+    assert_eq!(shipper.gaps()[0], 0);
+    shipper.terminate();
+}
+
+#[test]
+fn init_and_ephemeral_containers_and_several_in_one_resource_are_shipped() {
+    let api = Api::with(&[
+        ("setup", Kind::Init),
+        ("web", Kind::Regular),
+        ("worker", Kind::Regular),
+        ("debug", Kind::Ephemeral),
+    ]);
+    let names = ["setup", "web", "worker", "debug"];
+    let shipper = Shipper::with(&api, &document(&names, &to_stdout()));
+    let mut written = Vec::new();
+    for round in 0..3 {
+        for name in names {
+            write(&api, name, &[&format!("{name} {round}")], &mut written);
+        }
+        if round == 0 {
+            api.change("setup", |container| container.run().has_ended = true);
+            api.change("setup", |container| container.restart(clock::wall()));
+        }
+        api.cut(Cut::Reset);
+    }
+    eventually("all lines", || {
+        (shipper.place.lines().len() >= written.len()).then_some(())
+    });
+    let mut lines = shipper.place.lines();
+    lines.sort_unstable();
+    written.sort_unstable();
+    assert_eq!(lines, written);
+    shipper.terminate();
+}
