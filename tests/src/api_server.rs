@@ -2,19 +2,19 @@
 
 use crate::wait::{Look, wait_for};
 use anyhow::{Context, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 /// Where it listens; its certificate is good for that address.
 pub const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 6443);
 /// As the kernel tells it: at most 15 letters.
 const PROCESS: &str = "kube-apiserver";
-/// A start takes five seconds on an idle machine.
-const START: Duration = Duration::from_secs(90);
 
 /// A request that a pod's account made for a pod or for its output.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,30 +48,55 @@ pub fn asked(namespace: &str) -> Result<Vec<Asked>> {
     Ok(log.lines().filter_map(event).collect())
 }
 
-/// Kills it as a power cut would, and waits until it is back with the same arguments.
+/// Kills it as a power cut would, and has it started again with the same arguments after this time.
 ///
 /// # Errors
-/// When it does not come back in time.
-pub async fn restart() -> Result<()> {
-    let before = process()?.context("the API server does not run")?;
-    // `tests/cluster/inner.d/control.sh` starts it again because of this file.
-    fs::write(state()?.join("restart-apiserver"), "")?;
-    let process_id = rustix::process::Pid::from_raw(before).context("a process has a number")?;
-    rustix::process::kill_process(process_id, rustix::process::Signal::KILL)?;
-    wait_for("the API server is back", START, async || {
-        let runs = process()?.is_some_and(|now| now != before);
-        let listens = TcpStream::connect(ADDRESS).await.is_ok();
-        Ok(if runs && listens {
+/// When it does not run.
+pub async fn away_for(time: Duration) -> Result<()> {
+    let process = process()?.context("the API server does not run")?;
+    // `tests/cluster/inner.d/control.sh` starts it again when this file is gone.
+    let mark = state()?.join("apiserver-away");
+    fs::write(&mark, "")?;
+    kill_process(process, Signal::KILL)?;
+    let killed = Instant::now();
+    let over = wait_for("the outage is over", 2 * time, async || {
+        let so_far = killed.elapsed();
+        Ok(if so_far >= time {
             Look::Done(())
         } else {
-            Look::NotYet((runs, listens))
+            Look::NotYet(so_far)
         })
-    })
-    .await
+    });
+    over.await?;
+    Ok(fs::remove_file(mark)?)
+}
+
+/// The addresses that are connected to it, also those that it has not accepted yet: it listens seconds before it answers.
+///
+/// # Errors
+/// When the kernel does not tell.
+pub fn connected() -> Result<BTreeSet<Ipv4Addr>> {
+    const ESTABLISHED: &str = "01";
+    /// Hexadecimal digits of an address of version 4, also at the end of one that is mapped into version 6 (RFC 4291).
+    const DIGITS: usize = 8;
+    let here = format!(":{:04X}", ADDRESS.port());
+    let client = |line: &str| {
+        let mut words = line.split_whitespace().skip(1);
+        let (local, remote, state) = (words.next()?, words.next()?, words.next()?);
+        let remote = remote.split(':').next()?;
+        let address = u32::from_str_radix(&remote[remote.len().checked_sub(DIGITS)?..], 16).ok()?;
+        // proc(5): as it lies in memory.
+        (local.ends_with(&here) && state == ESTABLISHED).then(|| Ipv4Addr::from(address.to_ne_bytes()))
+    };
+    let mut clients = BTreeSet::new();
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        clients.extend(fs::read_to_string(table)?.lines().filter_map(client));
+    }
+    Ok(clients)
 }
 
 /// The only process of this name: a cluster has a process namespace of its own.
-fn process() -> Result<Option<i32>> {
+fn process() -> Result<Option<Pid>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let entry = entry?;
@@ -81,7 +106,7 @@ fn process() -> Result<Option<i32>> {
         // It may have ended by now.
         let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
         if name.trim_end() == PROCESS {
-            found.push(number);
+            found.extend(Pid::from_raw(number));
         }
     }
     ensure!(

@@ -97,7 +97,7 @@ impl Follower {
         let document = json!({
             "version": 1, "name": "shop", "drainMs": 5000,
             "sources": [{"name": "output", "containerOutput": {"containers": task.containers}}],
-            "sinks": [{"name": "hub", "http": {"url": task.sink, "timeoutMs": 120_000}, "batch": {"maxBytes": 262_144, "maxAgeMs": 100}}],
+            "sinks": [{"name": "hub", "http": {"url": task.sink, "timeoutMs": 120_000, "compression": "none"}, "batch": {"maxBytes": 262_144, "maxAgeMs": 100}}],
             // So that a sink which does not answer is soon felt.
             "limits": {"inFlightBytes": 1 << 20},
         });

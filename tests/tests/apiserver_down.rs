@@ -2,18 +2,23 @@
 //! own, because every other test needs the API server.
 
 use anyhow::{Context, Result, ensure};
-use logship_tests::cluster::{Namespace, is_injected, is_ready};
+use logship_tests::cluster::{Namespace, address, is_injected, is_ready};
 use logship_tests::peers::HttpSink;
 use logship_tests::wait::{Look, PATIENCE, wait_for};
 use logship_tests::{TOOLS_IMAGE, api_server, oracle, release};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+use tokio::time::Instant;
 
 const PODS: usize = 20;
 /// Of each pod, fifty a second: it writes before, while and after the API server is away.
 const LINES: usize = 1_500;
-/// Without jitter all of them would come within one retry's connection time.
-const HERD_WINDOW_MS: i64 = 250;
+/// Long enough for the sidecars' waits to have grown to their five seconds.
+const OUTAGE: Duration = Duration::from_secs(8);
+/// Without jitter all of them would come within one of these.
+const HERD_WINDOW: Duration = Duration::from_millis(500);
 
 /// Each pod's lines have the last part of its name before the number, so that one sink can tell them apart.
 fn writers() -> String {
@@ -30,14 +35,24 @@ fn writers() -> String {
     )
 }
 
-/// Milliseconds since 1970 of each pod's first request after `since`.
-fn first_requests(namespace: &Namespace, since: usize) -> Result<BTreeMap<String, i64>> {
-    let mut first = BTreeMap::new();
-    for asked in api_server::asked(&namespace.name)?.into_iter().skip(since) {
-        let at: k8s_openapi::jiff::Timestamp = asked.at.parse().context("the audit log has times")?;
-        first.entry(asked.pod).or_insert_with(|| at.as_millisecond());
-    }
-    Ok(first)
+/// When each of these addresses was first seen to be connected to the API server, from the first of them on.
+async fn connection_times(addresses: &[Ipv4Addr]) -> Result<Vec<Duration>> {
+    let mut seen: BTreeMap<Ipv4Addr, Instant> = BTreeMap::new();
+    wait_for("every sidecar is connected again", PATIENCE, async || {
+        for address in api_server::connected()? {
+            if addresses.contains(&address) {
+                seen.entry(address).or_insert_with(Instant::now);
+            }
+        }
+        Ok(if seen.len() == addresses.len() {
+            Look::Done(())
+        } else {
+            Look::NotYet(seen.len())
+        })
+    })
+    .await?;
+    let first = seen.values().min().copied().context("there are some")?;
+    Ok(seen.into_values().map(|time| time - first).collect())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,11 +69,15 @@ async fn twenty_sidecars_lose_nothing_and_come_back_one_after_the_other() -> Res
     );
     namespace.ship("all", &spec).await?;
     namespace.apply(&writers()).await?;
-    namespace
+    let pods = namespace
         .wait_pods("app=web", PODS, "ready and injected", |pod| {
             is_ready(pod) && is_injected(pod)
         })
         .await?;
+    let addresses: Vec<Ipv4Addr> = pods
+        .iter()
+        .map(|pod| Ok(address(pod)?.parse()?))
+        .collect::<Result<_>>()?;
     let names: Vec<String> = (0..PODS).map(|number| format!("web-{number}")).collect();
     wait_for("every pod is followed", PATIENCE, async || {
         let text = sink.received();
@@ -74,30 +93,17 @@ async fn twenty_sidecars_lose_nothing_and_come_back_one_after_the_other() -> Res
     })
     .await?;
 
-    let before = api_server::asked(&namespace.name)?.len();
-    api_server::restart().await?;
-    let first = wait_for("every sidecar is back", PATIENCE, async || {
-        let first = first_requests(&namespace, before)?;
-        Ok(if first.len() == PODS {
-            Look::Done(first)
-        } else {
-            Look::NotYet(first)
-        })
-    })
-    .await?;
-    let mut times: Vec<i64> = first.into_values().collect();
-    times.sort_unstable();
-    let within = |start: &i64| {
-        times
-            .iter()
-            .filter(|time| (*start..start + HERD_WINDOW_MS).contains(time))
-            .count()
+    api_server::away_for(OUTAGE).await?;
+    let mut times = connection_times(&addresses).await?;
+    times.sort();
+    let within = |start: &Duration| {
+        let window = *start..*start + HERD_WINDOW;
+        times.iter().filter(|time| window.contains(time)).count()
     };
     let herd = times.iter().map(within).max().unwrap_or_default();
-    let spread: BTreeSet<i64> = times.iter().map(|time| time - times[0]).collect();
     ensure!(
         herd <= PODS / 2,
-        "{herd} of {PODS} came within {HERD_WINDOW_MS} ms: {spread:?}"
+        "{herd} of {PODS} came within {HERD_WINDOW:?}: {times:?}"
     );
 
     wait_for("every line arrives", PATIENCE, async || {

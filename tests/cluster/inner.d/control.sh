@@ -6,11 +6,15 @@ start_etcd() {
         --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379
 }
 
-# again MARK CMD…: runs CMD, and again with the same arguments for as long as somebody has made the file MARK before it ended.
-again() {
+# away MARK CMD…: runs CMD. Where somebody made the file MARK before it ended, it is run again once MARK is gone.
+away() {
     local mark=$1
     shift
-    while "$@" || true && [[ -e $mark ]]; do rm "$mark"; done
+    "$@" || true
+    while [[ -e $mark ]]; do
+        while [[ -e $mark ]]; do sleep 0.1; done
+        "$@" || true
+    done
 }
 
 # Who reads which pods, with the time: one line a request.
@@ -27,7 +31,7 @@ X
 
 start_apiserver() {
     write_audit_policy
-    start apiserver again "$state/restart-apiserver" kube-apiserver --etcd-servers=http://127.0.0.1:2379 --secure-port=6443 --bind-address=0.0.0.0 \
+    start apiserver away "$state/apiserver-away" kube-apiserver --etcd-servers=http://127.0.0.1:2379 --secure-port=6443 --bind-address=0.0.0.0 \
         --advertise-address=10.200.0.1 --service-cluster-ip-range=10.96.0.0/16 --allow-privileged=true \
         --tls-cert-file="$state/pki/apiserver.crt" --tls-private-key-file="$state/pki/apiserver.key" \
         --client-ca-file="$state/pki/ca.crt" --service-account-issuer=https://kubernetes.default.svc \

@@ -20,7 +20,7 @@ const TOKEN_AGE_MAX: Duration = Duration::from_secs(300);
 
 fn seconds() -> usize {
     let said = std::env::var_os("LOGSHIP_REOPEN_SECONDS");
-    said.and_then(|text| text.to_str()?.parse().ok()).unwrap_or(12)
+    said.and_then(|text| text.to_str()?.parse().ok()).unwrap_or(8)
 }
 
 /// Waits until the sink has taken so many records, with fresh tokens all the while.

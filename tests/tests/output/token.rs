@@ -10,7 +10,7 @@ use logship_tests::wait::{Look, PATIENCE, wait_for};
 use logship_tests::{api_server, oracle};
 use std::time::Duration;
 
-const LINES: usize = 20_000;
+const LINES: usize = 16_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_refused_is_followed_by_its_successor_and_no_line_is_lost() -> Result<()> {
