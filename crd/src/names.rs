@@ -137,8 +137,10 @@ pub const ENV_LOG_SCAN_INTERVAL: &str = "LOG_SCAN_INTERVAL";
 /// Environment-only mode: where checkpoints live; without it every start begins at the beginning.
 pub const ENV_LOG_STATE_DIRECTORY: &str = "LOG_STATE_DIRECTORY";
 
-/// Port of the sidecar's `/healthz`, `/metrics` and `/status`.
+/// Port of the sidecar's `/healthz`, `/metrics`, `/status` and [`CONFIGURATION_PATH`].
 pub const SIDECAR_ADMIN_PORT: u16 = 9465;
+/// Where the sidecar tells which generations it runs and which documents it refuses: [`crate::report::Report`].
+pub const CONFIGURATION_PATH: &str = "/configuration";
 /// Port of the operator's webhook.
 pub const WEBHOOK_PORT: u16 = 9443;
 /// Port of the operator's `/healthz`, `/readyz` and `/metrics`.

@@ -28,7 +28,7 @@ pub use sink::{
     RetrySpec, Rotation, Sink, StdoutFormat, StdoutSink, Summary, WhenFull,
 };
 pub use source::{ContainerOutputSource, FilesSource, Framing, Multiline, Source, StartAt, VolumeReference};
-pub use status::{ConditionType, LogShippingStatus, PodCounts, RecentSkip};
+pub use status::{ConditionType, GenerationCount, LogShippingStatus, PodCounts, RecentSkip, Refusal};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
@@ -52,6 +52,7 @@ use std::collections::BTreeSet;
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Matched", type_ = "integer", json_path = ".status.pods.matched"),
     printcolumn(name = "Injected", type_ = "integer", json_path = ".status.pods.injected"),
+    printcolumn(name = "Current", type_ = "integer", json_path = ".status.pods.current"),
     printcolumn(name = "Outdated", type_ = "integer", json_path = ".status.pods.outdated"),
     printcolumn(name = "Sinks", type_ = "string", json_path = ".status.sinks"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")

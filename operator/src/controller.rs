@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{Client, Resource};
+use kube::{Client, Resource, ResourceExt};
 use logship_crd::v1alpha1::LogShipping;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -26,19 +26,22 @@ mod retry;
 mod run;
 mod seen;
 mod status;
+mod survey;
+mod tally;
 mod token;
 pub mod validate;
 
 pub use run::{Ended, run};
 
 use publish::publish;
-use status::{Outcome, status};
+use status::{Outcome, Subject, status};
 
 /// What a reconciliation works with.
 pub(crate) struct Context {
     client: Client,
     shippings: Store<Guarded>,
     cluster: Arc<cluster::Cluster>,
+    survey: Arc<survey::Survey>,
     policies: Arc<Policies>,
     settings: Arc<Settings>,
     excluded: Arc<BTreeSet<String>>,
@@ -103,16 +106,15 @@ async fn reconcile_well_formed(
     let now = Timestamp::now();
     let gathered = gather::gather(ctx, shipping).await.map_err(Error::Gather)?;
     let previous = shipping.status.clone().unwrap_or_default();
+    let name = shipping.name_any();
     let report = |outcome| {
         let generation = shipping.metadata.generation;
-        status(
-            &previous,
+        let subject = Subject {
+            name: &name,
             generation,
-            outcome,
-            &shipping.spec.sinks,
-            &gathered,
-            &whole_seconds(now),
-        )
+            sinks: &shipping.spec.sinks,
+        };
+        status(&previous, subject, outcome, &gathered, &whole_seconds(now))
     };
     match validate::validate_in(&gathered.namespace, &ctx.excluded, &shipping.spec) {
         Ok(valid) => {
@@ -140,16 +142,13 @@ async fn report_malformed(object: &Guarded, text: &str, ctx: &Context) -> Result
         .await
         .map_err(Error::Gather)?;
     let nothing = gather::Gathered::default();
-    let generation = object.meta().generation;
     let now = whole_seconds(Timestamp::now());
-    let status = status(
-        &previous,
-        generation,
-        Outcome::Malformed(text),
-        &[],
-        &nothing,
-        &now,
-    );
+    let subject = Subject {
+        name: object.meta().name.as_deref().unwrap_or_default(),
+        generation: object.meta().generation,
+        sinks: &[],
+    };
+    let status = status(&previous, subject, Outcome::Malformed(text), &nothing, &now);
     publish(&ctx.client, object, &previous, &status)
         .await
         .map_err(Error::Publish)?;

@@ -57,6 +57,32 @@ impl EncodeLabelValue for Reconciled {
     }
 }
 
+/// What came of asking a sidecar which configuration it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Asked {
+    /// It answered.
+    Answered,
+    /// There was no connection.
+    Unreachable,
+    /// There was no report, or one of another pod.
+    NoReport,
+}
+
+impl EncodeLabelValue for Asked {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        encoder.write_str(match self {
+            Self::Answered => "answered",
+            Self::Unreachable => "unreachable",
+            Self::NoReport => "no_report",
+        })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AskedLabels {
+    result: Asked,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReviewLabels {
     result: ReviewResult,
@@ -78,6 +104,7 @@ pub struct Metrics {
     reviews: Family<ReviewLabels, Counter>,
     skips: Family<SkipLabels, Counter>,
     reconciles: Family<ReconcileLabels, Counter>,
+    asked: Family<AskedLabels, Counter>,
     /// Time inside the webhook, from the request's head to the answer.
     pub admission_duration: Histogram,
     /// Last moment of the served certificate, in seconds since the epoch.
@@ -95,6 +122,7 @@ impl Default for Metrics {
             reviews: Family::default(),
             skips: Family::default(),
             reconciles: Family::default(),
+            asked: Family::default(),
             admission_duration: Histogram::new([
                 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.1, 0.5, 2.0,
             ]),
@@ -127,6 +155,11 @@ impl Metrics {
         );
         registry.register("reconciles", "Reconciliations by result", self.reconciles.clone());
         registry.register(
+            "sidecar_questions",
+            "Questions to sidecars which configuration they run, by result",
+            self.asked.clone(),
+        );
+        registry.register(
             "admission_duration_seconds",
             "Time from the head of a review to its answer",
             self.admission_duration.clone(),
@@ -157,6 +190,11 @@ impl Metrics {
     /// Counts a reconciliation.
     pub fn count_reconcile(&self, result: Reconciled) {
         self.reconciles.get_or_create(&ReconcileLabels { result }).inc();
+    }
+
+    /// Counts a question to a sidecar.
+    pub fn count_question(&self, result: Asked) {
+        self.asked.get_or_create(&AskedLabels { result }).inc();
     }
 
     /// The text for Prometheus (`OpenMetrics` 1.0).

@@ -1,4 +1,5 @@
-//! `/healthz`, `/metrics` and `/status`. If the port is taken the process goes on without them and says so.
+//! `/healthz`, `/metrics`, `/status` and `/configuration`, the small part of the status that the operator asks for. If the port is taken
+//! the process goes on without them and says so.
 
 use crate::metrics;
 use crate::roster::{self, Roster};
@@ -8,6 +9,8 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use logship_crd::names;
+use serde::Serialize;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -68,6 +71,13 @@ async fn serve(stream: TokioIo<tokio::net::TcpStream>, roster: watch::Receiver<R
     let _ = tokio::time::timeout(CONNECTION_TIME_MAX, connection).await;
 }
 
+fn json(value: &impl Serialize) -> (StatusCode, &'static str, String) {
+    match serde_json::to_string(value) {
+        Ok(text) => (StatusCode::OK, "application/json", text),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, "text/plain", error.to_string()),
+    }
+}
+
 async fn answer(path: &str, roster: &watch::Receiver<Roster>) -> Response<Full<Bytes>> {
     let (status, kind, body) = match path {
         "/healthz" => (StatusCode::OK, "text/plain", "ok\n".to_owned()),
@@ -76,14 +86,12 @@ async fn answer(path: &str, roster: &watch::Receiver<Roster>) -> Response<Full<B
             "text/plain; version=0.0.4",
             metrics::render(&roster::ask(roster).await),
         ),
-        "/status" => match serde_json::to_string(&roster::ask(roster).await.status()) {
-            Ok(text) => (StatusCode::OK, "application/json", text),
-            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, "text/plain", error.to_string()),
-        },
+        "/status" => json(&roster::ask(roster).await.status()),
+        names::CONFIGURATION_PATH => json(&roster::ask(roster).await.configuration()),
         _ => (
             StatusCode::NOT_FOUND,
             "text/plain",
-            "try /healthz, /metrics or /status\n".to_owned(),
+            "try /healthz, /metrics, /status or /configuration\n".to_owned(),
         ),
     };
     let mut response = Response::new(Full::from(body));

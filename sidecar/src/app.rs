@@ -10,12 +10,11 @@ pub mod start;
 mod supervisor;
 mod watch;
 
-use self::load::{Loaded, Place};
+use self::load::Loaded;
 use self::pipeline::Wiring;
 use self::supervisor::{Ending, Supervisor, Written};
 use crate::admin;
 use crate::args::Run;
-use crate::config::revision::Documents;
 use crate::config::{self, Mistakes};
 use crate::driver::{Outcome, Remains};
 use crate::engine::follow::Drain;
@@ -174,12 +173,13 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
     };
     let mut tasks = JoinSet::new();
     let written = written.filter(|_| !args.once);
+    let rejected = written.as_ref().map(|written| written.rejected.clone());
     let documents = written
         .map(|written| listen(written, environment, &mut tasks))
         .transpose()?;
     let pipelines = config.pipelines.len();
     let mut supervisor = Supervisor::new(wiring, ending, documents, tasks);
-    supervisor.start(config.pipelines);
+    supervisor.start(config.pipelines, rejected.unwrap_or_default());
     let screen = screen::start(&supervisor.roster, &mut supervisor.tasks);
     spawn_helpers(config.classic.then_some(api), args.port(), &mut supervisor);
     tracing::info!(pipelines, version = env!("CARGO_PKG_VERSION"), "started");
@@ -231,15 +231,21 @@ fn verdict(outcomes: &[Outcome]) -> Result<(), Error> {
 
 /// Listens to changes of the documents.
 fn listen(
-    (place, documents): (Place, Documents),
+    written: load::Written,
     environment: config::Environment,
     tasks: &mut JoinSet<Ended>,
 ) -> Result<Written, Error> {
+    let load::Written {
+        place,
+        found: known,
+        accepted,
+        rejected: _,
+    } = written;
     // At a terminal it says that nobody is there any more.
     let is_told = !std::io::stderr().is_terminal();
     let hangup = is_told.then(Hangup::new).transpose().map_err(Error::Signals)?;
     let (told, found) = mpsc::channel(1);
-    let (watched, known) = (place.clone(), documents.clone());
+    let watched = place.clone();
     tasks.spawn(async move {
         watch::watch(watched, known, hangup, told).await;
         Ended::helper("configuration")
@@ -247,7 +253,7 @@ fn listen(
     Ok(Written {
         place,
         environment,
-        accepted: documents,
+        accepted,
         found,
     })
 }

@@ -336,7 +336,8 @@ impl Engine {
     }
 
     fn next_send(&mut self, now: Tick) -> Option<Output> {
-        let flush = self.drain_until.is_some() || self.hand_over.is_some();
+        // At the bound nothing is read, so nothing would come to fill a batch.
+        let flush = self.drain_until.is_some() || self.hand_over.is_some() || self.outlets.are_at_bound();
         let mut lanes = self.outlets.lanes.iter_mut().enumerate();
         lanes.find_map(|(sink, lane)| {
             lane.poll(now, flush)

@@ -6,8 +6,8 @@
 use crate::config::revision::Rejection;
 use crate::engine::status::PipelineStatus;
 use crate::metrics::past::Past;
+use logship_crd::report::{PodName, Report};
 use serde::Serialize;
-use std::collections::BTreeMap;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// More exchanges of the pipelines in a row than this while they are asked are none.
@@ -25,6 +25,8 @@ pub struct Roster {
     pub past: Past,
     /// What became of changed documents.
     pub reloads: Reloads,
+    /// The pod that we are in.
+    pub pod: PodName,
     /// A pipeline prints on our standard output.
     pub prints: bool,
 }
@@ -49,36 +51,36 @@ pub struct Told {
     pub past: Past,
     /// See [`Roster::reloads`].
     pub reloads: Reloads,
+    /// See [`Roster::pod`].
+    pub pod: PodName,
 }
 
 /// [`Told`] as `/status` shows it.
 #[derive(Debug, Serialize)]
 pub struct Status<'a> {
-    configuration: Configuration<'a>,
+    configuration: Report,
     pipelines: &'a [PipelineStatus],
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Configuration<'a> {
-    /// By resource.
-    applied_generations: BTreeMap<&'a str, i64>,
-    /// What is not taken of the documents that are there.
-    rejected: &'a [Rejection],
 }
 
 impl Told {
     /// As `/status` shows it.
     pub fn status(&self) -> Status<'_> {
-        let applied = self.pipelines.iter();
-        let applied = applied.map(|pipeline| (pipeline.name.as_str(), pipeline.generation));
         Status {
-            configuration: Configuration {
-                applied_generations: applied.collect(),
-                rejected: &self.reloads.rejections,
-            },
+            configuration: self.configuration(),
             pipelines: &self.pipelines,
         }
+    }
+
+    /// What runs by which generation, and what is refused.
+    pub fn configuration(&self) -> Report {
+        let applied = self.pipelines.iter();
+        let applied = applied.map(|pipeline| (pipeline.name.clone(), pipeline.generation));
+        let report = Report {
+            pod: self.pod.clone(),
+            applied_generations: applied.collect(),
+            rejected: self.reloads.rejections.clone(),
+        };
+        report.bounded()
     }
 }
 
@@ -101,12 +103,14 @@ async fn ask_once(roster: &watch::Receiver<Roster>) -> (Told, bool) {
         pipelines,
         past,
         reloads,
+        pod,
         prints: _,
     } = roster.borrow().clone();
     let mut told = Told {
         pipelines: Vec::with_capacity(pipelines.len()),
         past,
         reloads,
+        pod,
     };
     for pipeline in &pipelines {
         let (ask, answer) = oneshot::channel();

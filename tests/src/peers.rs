@@ -27,7 +27,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use std::io::Read;
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -69,8 +69,7 @@ pub async fn send_requests(addresses: &[String], port: u16, numbers: Range<usize
 pub struct HttpSink {
     /// Where pods send to.
     pub url: String,
-    received: Arc<Mutex<String>>,
-    held: watch::Sender<bool>,
+    taken: Taken,
     // Ends with the sink.
     _server: JoinSet<std::io::Result<()>>,
 }
@@ -81,50 +80,57 @@ impl HttpSink {
     /// # Errors
     /// When the node's address is not there: the test does not run inside the cluster.
     pub async fn start() -> Result<Self> {
-        let listener = TcpListener::bind((NODE_ADDRESS, 0))
-            .await
-            .context("failed to listen on the node's address")?;
+        let listener = Self::listener().await?;
         let url = format!("http://{}/logs", listener.local_addr()?);
-        let received = Arc::new(Mutex::new(String::new()));
-        let held = watch::Sender::new(false);
-        let router = Router::new()
-            .route("/logs", post(take))
-            .with_state((received.clone(), held.subscribe()));
+        Ok(Self::serve(listener, url))
+    }
+
+    /// A free port of the node.
+    ///
+    /// # Errors
+    /// As [`HttpSink::start`].
+    pub async fn listener() -> Result<TcpListener> {
+        TcpListener::bind((NODE_ADDRESS, 0))
+            .await
+            .context("failed to listen on the node's address")
+    }
+
+    /// Serves whoever comes by `listener`, for instance over TLS, and is reached at `url`.
+    pub fn serve<L>(listener: L, url: String) -> Self
+    where
+        L: axum::serve::Listener,
+        L::Addr: std::fmt::Debug,
+    {
+        let taken = Taken::default();
+        let router = Router::new().route("/logs", post(take)).with_state(taken.clone());
         let mut server = JoinSet::new();
         server.spawn(async move { axum::serve(listener, router).await });
-        Ok(Self {
+        Self {
             url,
-            received,
-            held,
+            taken,
             _server: server,
-        })
+        }
     }
 
     /// From now on nobody gets an answer.
     pub fn hold(&self) {
-        self.held.send_replace(true);
+        self.taken.held.send_replace(true);
     }
 
     /// Who waits for an answer gets it.
     pub fn release(&self) {
-        self.held.send_replace(false);
+        self.taken.held.send_replace(false);
     }
 
     /// How many bytes arrived.
     pub fn size(&self) -> usize {
-        self.received
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .len()
+        locked(&self.taken.text).len()
     }
 
     /// Whether the last lines that arrived have this text among them: a look at all of them takes long when they are many.
     pub fn ends_with(&self, text: &str) -> bool {
         const LOOKED_AT: usize = 64 << 10;
-        let received = self
-            .received
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let received = locked(&self.taken.text);
         let start = received.len().saturating_sub(LOOKED_AT);
         received.as_bytes()[start..]
             .windows(text.len())
@@ -133,18 +139,43 @@ impl HttpSink {
 
     /// All lines that arrived.
     pub fn received(&self) -> String {
-        self.received
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
+        locked(&self.taken.text).clone()
+    }
+
+    /// From now on takes only what comes with this `Authorization`, and answers 401 to everything else.
+    pub fn demand(&self, authorization: &str) {
+        *locked(&self.taken.demanded) = Some(authorization.to_owned());
+    }
+
+    /// Requests that were answered with 401.
+    pub fn refused(&self) -> usize {
+        *locked(&self.taken.refused)
     }
 }
 
-type Taking = (Arc<Mutex<String>>, watch::Receiver<bool>);
+/// What a sink has taken, and what it takes.
+#[derive(Debug, Clone, Default)]
+struct Taken {
+    text: Arc<Mutex<String>>,
+    demanded: Arc<Mutex<Option<String>>>,
+    refused: Arc<Mutex<usize>>,
+    held: Arc<watch::Sender<bool>>,
+}
 
-async fn take(State((received, mut held)): State<Taking>, headers: HeaderMap, body: Bytes) -> StatusCode {
+fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn take(State(taken): State<Taken>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let mut held = taken.held.subscribe();
     if held.wait_for(|held| !held).await.is_err() {
         return StatusCode::SERVICE_UNAVAILABLE;
+    }
+    let demanded = locked(&taken.demanded).clone();
+    let shown = headers.get(header::AUTHORIZATION);
+    if demanded.is_some_and(|demanded| shown.is_none_or(|shown| shown != &demanded)) {
+        *locked(&taken.refused) += 1;
+        return StatusCode::UNAUTHORIZED;
     }
     let mut text = String::new();
     let read = if headers
@@ -158,10 +189,7 @@ async fn take(State((received, mut held)): State<Taking>, headers: HeaderMap, bo
     if read.is_err() || !text.ends_with('\n') || text.lines().any(|line| !is_object(line)) {
         return StatusCode::BAD_REQUEST;
     }
-    received
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-        .push_str(&text);
+    locked(&taken.text).push_str(&text);
     StatusCode::NO_CONTENT
 }
 

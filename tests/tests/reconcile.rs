@@ -201,9 +201,11 @@ async fn kubectl_knows_the_short_name_the_columns_and_the_documentation() -> any
         .collect();
     assert_eq!(
         rows[0],
-        ["NAME", "READY", "MATCHED", "INJECTED", "OUTDATED", "SINKS", "AGE"]
+        [
+            "NAME", "READY", "MATCHED", "INJECTED", "CURRENT", "OUTDATED", "SINKS", "AGE"
+        ]
     );
-    assert_eq!(rows[1][..6], ["all", "True", "0", "0", "0", "out"]);
+    assert_eq!(rows[1][..7], ["all", "True", "0", "0", "0", "0", "out"]);
     let explained = namespace
         .must_kubectl(&["explain", "logshipping.spec.sources.files.pattern"])
         .await?;

@@ -11,12 +11,18 @@ pub struct LogShippingStatus {
     /// The generation of the spec that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, Valid, RbacReady, ConfigReady, Compatible.
+    /// Ready, Valid, RbacReady, ConfigReady, Compatible, Applied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// Pods of this namespace, counted.
     #[serde(default)]
     pub pods: PodCounts,
+    /// How many pods run which generation of the spec, the newest first; at most ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub generations: Vec<GenerationCount>,
+    /// Pods whose sidecar refuses the configuration and goes on with the one before, by name; at most ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refusals: Vec<Refusal>,
     /// ServiceAccounts that may read logs because of this resource.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub service_accounts: Vec<String>,
@@ -38,12 +44,41 @@ pub struct PodCounts {
     /// Matched, with a sidecar that serves this resource.
     #[serde(default)]
     pub injected: i32,
+    /// Injected, and their sidecars run the generation that this status speaks of.
+    #[serde(default)]
+    pub current: i32,
+    /// Injected, but what their sidecars run is not known: they have not started yet, or do not answer the operator.
+    #[serde(default)]
+    pub unknown: i32,
     /// Injected, but not as they would be today.
     #[serde(default)]
     pub outdated: i32,
     /// Matched, without a sidecar, or with one that serves other resources and not this one.
     #[serde(default)]
     pub missed: i32,
+}
+
+/// Pods that run one generation of the spec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GenerationCount {
+    /// The generation.
+    pub generation: i64,
+    /// How many pods.
+    pub pods: i32,
+}
+
+/// A pod whose sidecar refuses a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusal {
+    /// Its name.
+    pub pod: String,
+    /// The generation that it refuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// Why, in the sidecar's words: document, line, column and what would be right.
+    pub message: String,
 }
 
 /// A decision not to inject.
@@ -73,6 +108,8 @@ pub enum ConditionType {
     ConfigReady,
     /// No pod had to choose between this resource and another one.
     Compatible,
+    /// Every sidecar runs the newest generation.
+    Applied,
 }
 
 impl ConditionType {
@@ -84,6 +121,7 @@ impl ConditionType {
             Self::RbacReady => "RbacReady",
             Self::ConfigReady => "ConfigReady",
             Self::Compatible => "Compatible",
+            Self::Applied => "Applied",
         }
     }
 }

@@ -23,12 +23,14 @@ pub(super) struct Namespace<'a> {
 /// The pods that a resource means.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Census {
-    /// How many they are.
+    /// How many they are, but for what their sidecars run.
     pub counts: PodCounts,
     /// Those that are not shipped, newest first.
     pub missed: Vec<Missed>,
     /// Those that had to choose between this resource and another one, newest first.
     pub conflicts: Vec<Conflict>,
+    /// Those that are shipped, by name, and whether they are outdated.
+    pub carriers: Vec<(Arc<PodSummary>, bool)>,
 }
 
 /// A pod that is not shipped for a resource that means it.
@@ -61,7 +63,7 @@ pub struct Conflict {
 /// Counts the pods that the resource `name` means.
 pub(super) fn count(name: &str, namespace: Namespace<'_>, settings: &Settings) -> Census {
     let mut counts = PodCounts::default();
-    let (mut missed, mut conflicts) = (Vec::new(), Vec::new());
+    let (mut missed, mut conflicts, mut carriers) = (Vec::new(), Vec::new(), Vec::new());
     for pod in namespace.asking() {
         let policies = matching(&pod.labels, namespace.policies);
         if !policies.iter().any(|policy| policy.name == name) {
@@ -80,6 +82,7 @@ pub(super) fn count(name: &str, namespace: Namespace<'_>, settings: &Settings) -
                 let is_current = is_current(hash);
                 counts.injected += 1;
                 counts.outdated += i32::from(!is_current);
+                carriers.push((Arc::clone(pod), !is_current));
                 let displaced = pod.left_out.iter().filter(|_| is_current);
                 conflicts.extend(displaced.filter_map(|left_out| Some((pod, as_winner(name, left_out)?))));
                 continue;
@@ -105,6 +108,7 @@ pub(super) fn count(name: &str, namespace: Namespace<'_>, settings: &Settings) -
         counts,
         missed: missed.collect(),
         conflicts: conflicts.collect(),
+        carriers,
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::index::Index;
 use crate::inject::{LeftOut, read_left_out};
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::{ContainerStatus, Namespace, Pod, PodStatus};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::PartialObjectMeta;
 use kube::runtime::WatchStreamExt;
@@ -11,6 +11,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt};
 use logship_crd::names;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub(super) struct PodSummary {
     pub labels: BTreeMap<String, String>,
     /// The hash of the plan that was injected, if the sidecar is there.
     pub injected: Option<String>,
+    /// Where the sidecar can be asked, while it runs.
+    pub address: Option<IpAddr>,
     /// Resources that were left out when it was.
     pub left_out: Vec<LeftOut>,
     /// Its ServiceAccount.
@@ -135,8 +138,8 @@ pub(super) async fn watch(client: Client, cluster: Arc<Cluster>, sender: mpsc::S
 }
 
 fn summary(pod: Pod) -> Option<PodSummary> {
-    let phase = pod.status.and_then(|status| status.phase).unwrap_or_default();
-    if matches!(phase.as_str(), "Succeeded" | "Failed") {
+    let status = pod.status.unwrap_or_default();
+    if matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")) {
         return None;
     }
     let spec = pod.spec.unwrap_or_default();
@@ -151,6 +154,7 @@ fn summary(pod: Pod) -> Option<PodSummary> {
     let hash = annotations.remove(names::INJECTED_ANNOTATION);
     let left_out = annotations.get(names::LEFT_OUT_ANNOTATION);
     Some(PodSummary {
+        address: address(&status),
         left_out: read_left_out(left_out.filter(|_| has_sidecar).map(String::as_str)),
         injected: hash.filter(|_| has_sidecar),
         account: spec.service_account_name.unwrap_or_else(|| "default".to_owned()),
@@ -158,6 +162,24 @@ fn summary(pod: Pod) -> Option<PodSummary> {
         labels: std::mem::take(metadata.labels.get_or_insert_default()),
         name: metadata.name.unwrap_or_default(),
     })
+}
+
+/// The pod's address, once its sidecar runs.
+fn address(status: &PodStatus) -> Option<IpAddr> {
+    let containers = status
+        .init_container_statuses
+        .iter()
+        .chain(&status.container_statuses)
+        .flatten();
+    let runs = |container: &ContainerStatus| {
+        container.name == names::SIDECAR_CONTAINER
+            && container
+                .state
+                .as_ref()
+                .is_some_and(|state| state.running.is_some())
+    };
+    let is_running = containers.into_iter().any(runs);
+    status.pod_ip.as_ref().filter(|_| is_running)?.parse().ok()
 }
 
 #[cfg(test)]

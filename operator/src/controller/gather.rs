@@ -2,6 +2,8 @@
 
 use super::Context;
 use super::census::{Conflict, Missed, Namespace, Why, bound_accounts, count, needs_token};
+use super::cluster::PodSummary;
+use super::tally::Carrier;
 use crate::inject::{Decision, Input, Settings, inject};
 use crate::policies::{Guarded, Policy, Readiness, readiness};
 use futures::future::try_join_all;
@@ -31,8 +33,10 @@ pub struct Gathered {
     pub bound_accounts: BTreeSet<String>,
     /// Whether any of them needs a token for pods that keep an account of their own.
     pub needs_token: bool,
-    /// The pods that the resource means.
+    /// The pods that the resource means, but for what their sidecars run.
     pub counts: PodCounts,
+    /// Those with a sidecar, and what is known of it.
+    pub(super) carriers: Vec<Carrier>,
     /// Accounts that may read logs because of the resource.
     pub accounts: Vec<String>,
     /// Why some of its pods, the newest, are not shipped; at most ten.
@@ -106,6 +110,7 @@ pub(super) async fn gather(ctx: &Context, shipping: &LogShipping) -> Result<Gath
     let settings = ctx.settings();
 
     let census = count(&name, seen, &settings);
+    let carriers = survey(ctx, shipping, &census.carriers);
     let pods_path = Pod::url_path(&(), Some(&namespace));
     let explained = census
         .missed
@@ -135,12 +140,31 @@ pub(super) async fn gather(ctx: &Context, shipping: &LogShipping) -> Result<Gath
         needs_token: policies.iter().any(|policy| needs_token(policy, &settings)),
         counts: census.counts,
         conflicts: census.conflicts,
+        carriers,
         accounts: own.map(|policy| accounts(policy, seen)).unwrap_or_default(),
         skips,
         siblings,
         injection,
         namespace,
     })
+}
+
+/// Has the sidecars of the resource asked whether they run its generation; what is known of them by now.
+fn survey(ctx: &Context, shipping: &LogShipping, carriers: &[(Arc<PodSummary>, bool)]) -> Vec<Carrier> {
+    let namespace = shipping.namespace().unwrap_or_default();
+    let addresses = carriers
+        .iter()
+        .filter_map(|(pod, _)| Some((pod.name.as_str(), pod.address?)))
+        .collect();
+    let generation = shipping.metadata.generation.unwrap_or_default();
+    ctx.survey
+        .expect(&namespace, &shipping.name_any(), generation, &addresses);
+    let carrier = |(pod, is_outdated): &(Arc<PodSummary>, bool)| Carrier {
+        pod: pod.name.clone(),
+        is_outdated: *is_outdated,
+        heard: ctx.survey.heard(&namespace, &pod.name),
+    };
+    carriers.iter().map(carrier).collect()
 }
 
 fn siblings(shippings: &Store<Guarded>, namespace: &str) -> Vec<Arc<Guarded>> {

@@ -1,8 +1,9 @@
 //! What makes a resource be reconciled: its own changes and those of its siblings, of the objects made for it, of its
-//! namespace's label, and of the pods there.
+//! namespace's label, and of the pods there and what their sidecars say.
 
 use super::cluster::{self, Cluster};
 use super::seen::Seen;
+use super::survey::{self, Survey};
 use super::{Context, Error, reconcile, retry};
 use crate::inject::Settings;
 use crate::metrics::{Metrics, Reconciled};
@@ -31,7 +32,7 @@ const CHANGES_MAX: usize = 64;
 
 /// The controller ended although nobody stopped it.
 #[derive(Debug, thiserror::Error)]
-#[error("the watch of namespaces and pods ended")]
+#[error("the watch of namespaces and pods ended, or the survey of their sidecars")]
 pub struct Ended;
 
 /// Runs the controller until `shutdown`, then lets the reconciliations under way finish.
@@ -48,12 +49,16 @@ pub async fn run(
 ) -> Result<(), Ended> {
     let shutdown = shutdown.shared();
     let cluster = Arc::new(Cluster::default());
+    let survey = Arc::new(Survey::default());
     let (sender, changed) = mpsc::channel(CHANGES_MAX);
+    let (teller, told) = mpsc::channel(CHANGES_MAX);
     let (shippings, writer) = store();
+    let asking = survey::run(survey.clone(), shippings.clone(), metrics.clone(), teller);
     let ctx = Arc::new(Context {
         client: client.clone(),
         shippings: shippings.clone(),
         cluster: cluster.clone(),
+        survey,
         policies,
         settings,
         excluded,
@@ -68,6 +73,7 @@ pub async fn run(
         .owns(Api::<ConfigMap>::all(client.clone()), ours())
         .owns(Api::<PartialObjectMeta<Secret>>::all(client.clone()), tokens())
         .reconcile_on(resources_in(received(changed), shippings))
+        .reconcile_on(received(told))
         .graceful_shutdown_on(shutdown.clone());
     // Boxed, because the state machines of the watches are tens of kilobytes.
     let watching = Box::pin(cluster::watch(client, cluster.clone(), sender));
@@ -80,6 +86,7 @@ pub async fn run(
     });
     tokio::select! {
         () = watching => Err(Ended),
+        () = Box::pin(asking) => Err(Ended),
         () = controlling => Ok(()),
     }
 }
@@ -112,7 +119,7 @@ fn with_siblings(
     touched.try_flatten()
 }
 
-fn received(mut changes: mpsc::Receiver<String>) -> impl Stream<Item = String> + Send + 'static {
+fn received<T: Send + 'static>(mut changes: mpsc::Receiver<T>) -> impl Stream<Item = T> + Send + 'static {
     stream::poll_fn(move |cx| changes.poll_recv(cx))
 }
 

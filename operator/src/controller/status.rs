@@ -5,10 +5,11 @@
 use super::apply::Applied;
 use super::census::Conflict;
 use super::gather::{Gathered, Skip};
+use super::tally::{Tally, tally, unless_incomplete};
 use super::validate::{Violation, violations_text};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use logship_crd::names;
-use logship_crd::v1alpha1::{ConditionType, LogShippingStatus, RecentSkip, Sink};
+use logship_crd::v1alpha1::{ConditionType, LogShippingStatus, PodCounts, RecentSkip, Sink};
 use std::error::Error as _;
 
 /// How far a resource came.
@@ -22,31 +23,62 @@ pub enum Outcome<'a> {
     Applied(&'a Applied),
 }
 
-/// A condition without its times.
-struct Finding {
-    status: &'static str,
-    reason: &'static str,
-    message: String,
+/// What the status is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// Name of the resource.
+    pub name: &'a str,
+    /// Its generation.
+    pub generation: Option<i64>,
+    /// Its sinks.
+    pub sinks: &'a [Sink],
 }
 
-/// The status that a resource of this `generation` should have.
+/// A condition without its times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) status: &'static str,
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+}
+
+/// The status that a resource should have.
 pub fn status(
     previous: &LogShippingStatus,
-    generation: Option<i64>,
+    subject: Subject<'_>,
     outcome: Outcome<'_>,
-    sinks: &[Sink],
     gathered: &Gathered,
     now: &Time,
 ) -> LogShippingStatus {
+    let Subject {
+        name,
+        generation,
+        sinks,
+    } = subject;
     let condition = |(type_, finding)| condition(previous, generation, type_, finding, now);
     let sink_names: Vec<&str> = sinks.iter().map(|sink| sink.name.as_str()).collect();
+    let carriers = &gathered.carriers;
+    let tally = tally(name, generation.unwrap_or_default(), carriers);
+    let Tally {
+        current,
+        unknown,
+        generations,
+        refusals,
+        verdict,
+    } = unless_incomplete(tally, carriers, previous, generation);
     LogShippingStatus {
         observed_generation: generation,
-        conditions: findings(outcome, gathered)
+        conditions: findings(outcome, gathered, verdict)
             .into_iter()
             .filter_map(condition)
             .collect(),
-        pods: gathered.counts,
+        pods: PodCounts {
+            current,
+            unknown,
+            ..gathered.counts
+        },
+        generations,
+        refusals,
         service_accounts: gathered.accounts.clone(),
         sinks: sink_names.join(", "),
         recent_skips: gathered
@@ -58,8 +90,12 @@ pub fn status(
 }
 
 /// What is found; `None` where nothing was tried, so that what was found before stays.
-fn findings(outcome: Outcome<'_>, gathered: &Gathered) -> [(ConditionType, Option<Finding>); 5] {
-    let refused = |reason, message: String| {
+fn findings(
+    outcome: Outcome<'_>,
+    gathered: &Gathered,
+    verdict: Option<Finding>,
+) -> [(ConditionType, Option<Finding>); 6] {
+    let refused = |reason, message: String, applied| {
         [
             (
                 ConditionType::Ready,
@@ -80,11 +116,19 @@ fn findings(outcome: Outcome<'_>, gathered: &Gathered) -> [(ConditionType, Optio
             (ConditionType::RbacReady, None),
             (ConditionType::ConfigReady, None),
             (ConditionType::Compatible, None),
+            (ConditionType::Applied, applied),
         ]
     };
     match outcome {
-        Outcome::Malformed(text) => refused("Malformed", text.to_owned()),
-        Outcome::Invalid(violations) => refused("InvalidSpec", violations_text(violations)),
+        Outcome::Malformed(text) => refused("Malformed", text.to_owned(), None),
+        Outcome::Invalid(violations) => {
+            let applied = Finding {
+                status: "False",
+                reason: "InvalidSpec",
+                message: "the spec cannot be carried out; pods go on with what they run".to_owned(),
+            };
+            refused("InvalidSpec", violations_text(violations), Some(applied))
+        }
         Outcome::Applied(Applied { config, rbac }) => {
             let valid = Finding {
                 status: "True",
@@ -103,6 +147,7 @@ fn findings(outcome: Outcome<'_>, gathered: &Gathered) -> [(ConditionType, Optio
                     Some(written(config, "the ConfigMap was applied")),
                 ),
                 (ConditionType::Compatible, Some(compatible(&gathered.conflicts))),
+                (ConditionType::Applied, verdict),
             ]
         }
     }

@@ -2,10 +2,13 @@
 //!
 //! Waits while the directory for documents is there but empty: the volume is optional, so that pods start, and the ConfigMap may
 //! arrive late. Who is to end meanwhile looks once more, because a short Job may end before its configuration was seen.
+//!
+//! A mistake in the document of a person ends the process. One in a document of a directory holds up nobody but its own pipeline: in a pod
+//! a process that ends is started again later and later, and the pod is not ready meanwhile.
 
 use super::Error;
 use crate::args::Run;
-use crate::config::revision::Documents;
+use crate::config::revision::{Documents, Rejection, Revision, revise};
 use crate::config::{self, Config, Environment, Mistakes, from_document, from_documents, from_environment};
 use crate::io::signal::Stop;
 use crate::source::container_output::{PodApi, wait_for_others};
@@ -24,8 +27,18 @@ const LISTINGS_MAX: usize = 16;
 pub(super) struct Loaded {
     pub config: Config,
     /// What it was made of; none: the environment alone, which never changes.
-    pub written: Option<(Place, Documents)>,
+    pub written: Option<Written>,
     pub told: bool,
+}
+
+/// Documents, as they were found.
+pub(super) struct Written {
+    pub place: Place,
+    pub found: Documents,
+    /// Those that the configuration is made of.
+    pub accepted: Documents,
+    /// What is not taken of the others.
+    pub rejected: Vec<Rejection>,
 }
 
 /// Where the documents are, and how they are read.
@@ -127,7 +140,7 @@ pub(super) async fn load(
             path: file.clone(),
             state: args.state_dir.clone(),
         };
-        return loaded(place, environment, false).map(Some);
+        return loaded(place, environment, args.once, false).map(Some);
     }
     if !args.config_dir.is_dir() {
         let config = from_environment(environment)?;
@@ -145,7 +158,7 @@ pub(super) async fn load(
     let (mut said, mut told, mut last_look) = (false, false, false);
     loop {
         if !read(&place)?.is_empty() {
-            return loaded(place, environment, told).map(Some);
+            return loaded(place, environment, args.once, told).map(Some);
         }
         if last_look {
             tracing::warn!(directory = %args.config_dir.display(), "ending without a configuration document, nothing was shipped");
@@ -162,13 +175,32 @@ pub(super) async fn load(
     }
 }
 
-/// What the documents there say.
-fn loaded(place: Place, environment: &Environment, told: bool) -> Result<Loaded, Error> {
-    let documents = read(&place)?;
-    let config = place.compile(environment, &documents)?;
+/// What the documents there say. Who runs once gets no second chance, so no mistake is passed over.
+fn loaded(place: Place, environment: &Environment, once: bool, told: bool) -> Result<Loaded, Error> {
+    let found = read(&place)?;
+    let (config, accepted, rejected) = match place.compile(environment, &found) {
+        Ok(config) => (config, found.clone(), Vec::new()),
+        Err(mistakes) if once || matches!(place, Place::File { .. }) => return Err(mistakes.into()),
+        Err(mistakes) => {
+            let none = Documents::new();
+            let revision = revise(&none, found.clone(), |some| place.compile(environment, some));
+            let Revision {
+                config,
+                accepted,
+                rejected,
+            } = revision;
+            // Not in one of them, so leaving some out helps nothing.
+            (config.ok_or(mistakes)?, accepted, rejected)
+        }
+    };
     Ok(Loaded {
         config,
-        written: Some((place, documents)),
+        written: Some(Written {
+            place,
+            found,
+            accepted,
+            rejected,
+        }),
         told,
     })
 }

@@ -8,11 +8,12 @@ use super::pipeline::Wiring;
 use super::watch::Found;
 use super::{Ended, Error, Incarnation};
 use crate::config::revision::{Change, Documents, Rejection, Revision, changes, revise};
-use crate::config::{Environment, Pipeline, SinkKind};
+use crate::config::{Environment, Pipeline, Pod, SinkKind};
 use crate::driver::{End, Orders, Outcome, Remains};
 use crate::engine::follow::Drain;
 use crate::io::signal::Stop;
 use crate::roster::{self, Roster};
+use logship_crd::report::PodName;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
@@ -84,12 +85,24 @@ impl Supervisor {
         } else {
             ending.told.then_some(ending.on_signal)
         };
+        let Pod {
+            name,
+            namespace,
+            node: _,
+        } = &wiring.pod;
+        let pod = PodName {
+            namespace: namespace.clone().unwrap_or_default(),
+            name: name.clone().unwrap_or_default(),
+        };
         Self {
             wiring,
             ending,
             written,
             tasks,
-            roster: watch::Sender::new(Roster::default()),
+            roster: watch::Sender::new(Roster {
+                pod,
+                ..Roster::default()
+            }),
             running: Vec::new(),
             incarnations: 0,
             stopping,
@@ -97,11 +110,17 @@ impl Supervisor {
         }
     }
 
-    /// Starts the first pipelines.
-    pub(super) fn start(&mut self, pipelines: Vec<Pipeline>) {
+    /// Starts the first pipelines. What is `rejected` has none that could go on.
+    pub(super) fn start(&mut self, pipelines: Vec<Pipeline>, rejected: Vec<Rejection>) {
         for pipeline in pipelines {
             self.start_one(pipeline);
         }
+        tell(
+            &rejected,
+            "the configuration has mistakes, nothing is shipped by it until it is corrected",
+        );
+        self.roster
+            .send_modify(|roster| roster.reloads.rejections = rejected);
         self.publish();
     }
 
@@ -248,19 +267,10 @@ impl Supervisor {
                 }],
             },
         };
-        for Rejection {
-            document,
-            generation,
-            errors,
-        } in &revision.rejected
-        {
-            tracing::error!(
-                document,
-                generation,
-                mistakes = errors.join("\n"),
-                "the changed configuration has mistakes, the one before goes on"
-            );
-        }
+        tell(
+            &revision.rejected,
+            "the changed configuration has mistakes, the one before goes on",
+        );
         let is_news = revision.rejected.is_empty() || *accepted != revision.accepted;
         *accepted = revision.accepted;
         self.roster.send_modify(|roster| {
@@ -360,6 +370,18 @@ impl Running {
             Wanted::Other(pipeline) => pipeline.generation = generation,
             Wanted::None => {}
         }
+    }
+}
+
+/// One line of the log for each.
+fn tell(rejected: &[Rejection], what: &str) {
+    for Rejection {
+        document,
+        generation,
+        errors,
+    } in rejected
+    {
+        tracing::error!(document, generation, mistakes = errors.join("\n"), "{what}");
     }
 }
 

@@ -6,22 +6,10 @@
 use super::document_text::Document;
 use super::{Config, Mistakes, Pipeline};
 use logship_crd::agent_config::AgentConfig;
-use serde::Serialize;
+pub use logship_crd::report::Rejection;
 
 /// Documents by the names of their files.
 pub type Documents = Vec<(String, String)>;
-
-/// A document that is not taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Rejection {
-    /// Name of its file; none: what is wrong is not in one of them.
-    pub document: Option<String>,
-    /// The generation of its resource, if it says one.
-    pub generation: Option<i64>,
-    /// Every mistake, with its place.
-    pub errors: Vec<String>,
-}
 
 /// What is to run from now on.
 #[derive(Debug)]
@@ -74,7 +62,7 @@ pub fn revise(
         };
         rejected.push(Rejection {
             generation: generation(&alone[0].1),
-            ..Rejection::of(Some(name.clone()), &mistakes)
+            ..rejection(Some(name.clone()), &mistakes)
         });
         accepted.extend(before.iter().find(|(known, _)| *known == name).cloned());
     }
@@ -86,7 +74,7 @@ pub fn revise(
         },
         // Each is right by itself, but not beside the others.
         Err(mistakes) => {
-            rejected.push(Rejection::of(None, &mistakes));
+            rejected.push(rejection(None, &mistakes));
             Revision {
                 config: None,
                 accepted: before.clone(),
@@ -117,14 +105,12 @@ pub fn changes(running: &[&Pipeline], wanted: Vec<Pipeline>) -> Vec<Change> {
     changes
 }
 
-impl Rejection {
-    /// Of one document, or of all together.
-    pub fn of(document: Option<String>, mistakes: &Mistakes) -> Self {
-        Self {
-            document,
-            generation: None,
-            errors: mistakes.0.iter().map(ToString::to_string).collect(),
-        }
+/// Of one document, or of all together.
+fn rejection(document: Option<String>, mistakes: &Mistakes) -> Rejection {
+    Rejection {
+        document,
+        generation: None,
+        errors: mistakes.0.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -108,7 +108,12 @@ impl Outlets {
 
     /// Whether every sink wants more records.
     pub fn have_room(&self) -> bool {
-        self.bytes() < self.bytes_max && self.lanes.iter().all(Lane::has_room)
+        !self.are_at_bound() && self.lanes.iter().all(Lane::has_room)
+    }
+
+    /// Whether all lanes together hold as much as they may.
+    pub fn are_at_bound(&self) -> bool {
+        self.bytes() >= self.bytes_max
     }
 
     /// The same before a read, and counts how often that had to wait.

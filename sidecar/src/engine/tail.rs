@@ -7,6 +7,7 @@
 
 mod arrivals;
 mod begin;
+mod evidence;
 mod file;
 mod followed;
 mod listing;
@@ -296,6 +297,11 @@ impl Tail {
         self.after_change(id, outlets);
         match shown {
             Shown::Same => None,
+            Shown::Shrunk => {
+                // A copy may have the rest.
+                self.look_anew(now);
+                None
+            }
             Shown::Replaced => self.replaced(now, id, outlets),
         }
     }

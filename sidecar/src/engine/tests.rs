@@ -1,15 +1,18 @@
 use super::*;
-use crate::config::{Files, Pod, Source, SourceKind};
+use crate::config::{Files, Pod, Sink, SinkKind, Source, SourceKind};
+use crate::engine::batch::LaneSettings;
 use crate::engine::checkpoint::Identity;
 use crate::engine::tail::{Chunk, Entry, Look};
+use crate::sink::encode::Text;
 use logship_crd::agent_config::{Framing, StartAt};
+use std::sync::Arc;
 
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// Changes have been gathered by then.
 const COALESCED: Duration = Duration::from_millis(200);
 
-/// An engine that follows an empty directory.
-fn engine(persistent: bool) -> Engine {
+/// It follows a directory.
+fn pipeline() -> Pipeline {
     let files = Files {
         directory: "/logs".into(),
         pattern: regex::bytes::Regex::new(".+").unwrap(),
@@ -19,14 +22,21 @@ fn engine(persistent: bool) -> Engine {
         framing: Framing::Lines,
         multiline: None,
     };
-    let pipeline = Pipeline {
+    Pipeline {
         sources: vec![Source {
             name: "files".to_owned(),
             kind: SourceKind::Files(files),
         }],
         drain: DRAIN_TIME,
         ..Pipeline::empty()
-    };
+    }
+}
+
+fn engine(persistent: bool) -> Engine {
+    engine_of(&pipeline(), persistent)
+}
+
+fn engine_of(pipeline: &Pipeline, persistent: bool) -> Engine {
     let start = Start {
         pod: &Pod::default(),
         checkpoint: None,
@@ -34,7 +44,7 @@ fn engine(persistent: bool) -> Engine {
         once: false,
         seed: 1,
     };
-    Engine::new(&pipeline, start)
+    Engine::new(pipeline, start)
 }
 
 /// Answers listings with nothing until the engine has finished, at the latest at `until`.
@@ -74,12 +84,21 @@ fn drain_ends_as_soon_as_the_other_containers_have_ended() {
     assert_eq!(finishes(&mut engine, ended, DRAIN_TIME), Some(ended));
 }
 
-/// Does what the engine asks for until it has nothing to do, where the directory holds one file with these contents. Returns the
-/// offsets that were saved.
-fn live_on(engine: &mut Engine, now: Tick, contents: &[u8]) -> Vec<u64> {
+/// What the engine did.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Done {
+    /// Offsets that were saved.
+    saved: Vec<u64>,
+    /// Bodies of the batches that were sent.
+    sent: Vec<String>,
+}
+
+/// Does what the engine asks for until it has nothing to do, where the directory holds one file with these contents. Nobody answers
+/// for what is sent.
+fn live_on(engine: &mut Engine, now: Tick, contents: &[u8]) -> Done {
     let identity = Identity { device: 1, inode: 2 };
     let size = contents.len() as u64;
-    let mut saved = Vec::new();
+    let mut done = Done::default();
     while let Some(output) = engine.poll(now) {
         match output {
             Output::List { source, .. } => {
@@ -117,12 +136,14 @@ fn live_on(engine: &mut Engine, now: Tick, contents: &[u8]) -> Vec<u64> {
             }
             Output::Save(document) => {
                 let checkpoint = Checkpoint::parse(&document, "shop").unwrap();
-                saved.extend(checkpoint.files["files"].iter().map(|file| file.offset));
+                let offsets = checkpoint.files["files"].iter().map(|file| file.offset);
+                done.saved.extend(offsets);
             }
+            Output::Send { batch, .. } => done.sent.push(String::from_utf8_lossy(&batch.body).into_owned()),
             _ => {}
         }
     }
-    saved
+    done
 }
 
 /// Otherwise the next process would take the old contents' fingerprint as proof that the file is another.
@@ -131,7 +152,7 @@ fn noticed_truncation_is_saved_although_no_record_follows() {
     let mut engine = engine(true);
     let [read, saved, truncated, over] = [0, 1, 2, 3].map(Duration::from_secs);
     live_on(&mut engine, read, b"old contents\n");
-    assert_eq!(live_on(&mut engine, saved, b"old contents\n"), [13]);
+    assert_eq!(live_on(&mut engine, saved, b"old contents\n").saved, [13]);
     engine.handle(
         truncated,
         Input::Changed {
@@ -139,6 +160,31 @@ fn noticed_truncation_is_saved_although_no_record_follows() {
             names: false,
         },
     );
-    let found = [truncated, truncated + COALESCED, over].map(|now| live_on(&mut engine, now, b""));
+    let found = [truncated, truncated + COALESCED, over].map(|now| live_on(&mut engine, now, b"").saved);
     assert_eq!(found.concat(), [0]);
+}
+
+/// Nothing more is read then, so the batch would only wait for its age.
+#[test]
+fn batch_that_is_not_full_is_sent_at_once_where_no_more_may_be_held() {
+    let held_max = |in_flight_bytes_max| {
+        let sink = Sink {
+            name: "sink".to_owned(),
+            summary: None,
+            lane: LaneSettings {
+                bytes_max: 1 << 20,
+                age_max: Duration::from_secs(60),
+                ..LaneSettings::of(Arc::new(Text))
+            },
+            kind: SinkKind::Stdout,
+        };
+        let pipeline = Pipeline {
+            sinks: vec![sink],
+            in_flight_bytes_max,
+            ..pipeline()
+        };
+        live_on(&mut engine_of(&pipeline, false), Tick::ZERO, b"one\ntwo\n").sent
+    };
+    assert_eq!(held_max(9), [""; 0]);
+    assert_eq!(held_max(8), ["one\ntwo\n"]);
 }

@@ -2,8 +2,8 @@
 
 use crate::book::Book;
 use crate::shipper::{Shipper, document, replace, wait_for_exactly};
-use crate::support::{eventually, numbered};
-use serde_json::Value;
+use crate::support::{Place, eventually, finish, free_port, numbered};
+use serde_json::{Value, json};
 
 const REJECTED: &str = "logship_config_reloads_total{result=\"rejected\"}";
 
@@ -88,7 +88,7 @@ fn mistake_in_one_document_does_not_hold_up_another() {
 #[test]
 fn document_that_vanishes_alone_is_said_and_its_return_is_taken() {
     let book = Book::start();
-    let place = crate::support::Place::new();
+    let place = Place::new();
     let shipper = Shipper::start_alone(place, &document(1, &book.url("bus")));
     shipper.wait_for(1);
     std::fs::remove_file(shipper.place.path("shop.yaml")).unwrap();
@@ -106,4 +106,64 @@ fn document_that_vanishes_alone_is_said_and_its_return_is_taken() {
     wait_for_exactly(&book, 20);
     assert_eq!(book.versions(), ["v1", "v2"]);
     shipper.terminate();
+}
+
+#[test]
+fn mistake_that_is_there_at_the_start_holds_up_its_own_pipeline_alone_and_its_correction_is_taken() {
+    let book = Book::start();
+    let (place, port) = (Place::new(), free_port());
+    let mut command = place.by_whole_document(&document(1, &book.url("bus")), port);
+    let wrong = place.path("config/other.json");
+    replace(&wrong, "{\"generation\": 4,\n \"sinks\": 5}");
+    let path = place.path("config/shop.json");
+    let shipper = Shipper::run(place, port, &mut command, path);
+    shipper.wait_for(1);
+    shipper.place.append("app.log", &numbered(0..10));
+    eventually("the right one ships", || (book.count() == 10).then_some(()));
+    let told = shipper.configuration();
+    assert_eq!(told["pod"], json!({"namespace": "shop", "name": "web-0"}));
+    assert_eq!(told["appliedGenerations"], json!({"shop": 1}));
+    assert_eq!(told["rejected"][0]["document"], "other.json");
+    assert_eq!(told["rejected"][0]["generation"], 4);
+    let error = told["rejected"][0]["errors"][0].as_str().unwrap();
+    assert!(error.starts_with("other.json:"), "{error}");
+    assert!(
+        shipper
+            .place
+            .stderr()
+            .contains("nothing is shipped by it until it is corrected")
+    );
+
+    let mut corrected = document(5, &book.url("bus"));
+    corrected["name"] = "other".into();
+    corrected["sources"][0]["files"]["pattern"] = "^other$".into();
+    replace(&wrong, &corrected.to_string());
+    eventually("the corrected one runs", || {
+        let told = shipper.configuration();
+        (told["appliedGenerations"] == json!({"other": 5, "shop": 1}) && told["rejected"] == json!([]))
+            .then_some(())
+    });
+    shipper.terminate();
+}
+
+#[test]
+fn only_document_with_a_mistake_is_waited_for_and_whoever_runs_once_is_told_by_the_exit_code() {
+    let book = Book::start();
+    let (place, port) = (Place::new(), free_port());
+    let mut command = place.by_whole_document(&document(2, &book.url("bus")), port);
+    let path = place.path("config/shop.json");
+    replace(&path, "{");
+    let shipper = Shipper::run(place, port, &mut command, path);
+    eventually("it is refused", || {
+        (shipper.configuration()["rejected"][0]["document"] == "shop.json").then_some(())
+    });
+    shipper.place.append("app.log", &numbered(0..10));
+    shipper.apply(&document(2, &book.url("bus")));
+    wait_for_exactly(&book, 10);
+    let place = shipper.terminate();
+
+    let mut command = place.by_whole_document(&document(3, &book.url("bus")), free_port());
+    replace(&place.path("config/shop.json"), "{");
+    let ended = finish(command.arg("--once"));
+    assert_eq!(ended.status.code(), Some(64), "{}", place.stderr());
 }

@@ -83,7 +83,16 @@ impl Shipper {
     }
 
     pub fn status(&self) -> Value {
-        let answer = ask_admin(self.port, "/status");
+        self.ask("/status")
+    }
+
+    /// What the operator asks for.
+    pub fn configuration(&self) -> Value {
+        self.ask("/configuration")
+    }
+
+    fn ask(&self, path: &str) -> Value {
+        let answer = ask_admin(self.port, path);
         let (_, body) = answer.split_once("\r\n\r\n").unwrap();
         serde_json::from_str::<Value>(body).unwrap()
     }

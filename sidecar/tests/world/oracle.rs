@@ -334,12 +334,36 @@ impl Oracle {
         }
     }
 
+    /// How many words every sink has settled.
+    pub fn settled(&self) -> usize {
+        let words = self.words.iter();
+        words.filter(|word| word.settled_by_all.is_some()).count()
+    }
+
+    /// The words that can be read in some file.
+    pub fn readable(&self, readable: impl Fn(Node) -> bool) -> BTreeSet<WordId> {
+        let books = self.books.iter().enumerate();
+        let books = books.filter(|(node, _)| readable(*node));
+        let words = books.flat_map(|(_, book)| &book.words);
+        words.map(|(id, _)| *id).collect()
+    }
+
     /// The first word written before `until` that is owed and did not arrive.
     pub fn missing(&self, until: Tick, readable: impl Fn(Node) -> bool) -> Option<Violation> {
+        self.missing_of(|_| true, until, readable)
+    }
+
+    /// The same among some words.
+    pub fn missing_of(
+        &self,
+        is_asked: impl Fn(WordId) -> bool,
+        until: Tick,
+        readable: impl Fn(Node) -> bool,
+    ) -> Option<Violation> {
         let owed = |id: WordId| {
             let word = &self.words[id];
             let is_there = || self.places(id).any(|(node, _)| readable(node));
-            !word.excused && word.written <= until && (word.in_memory_only || is_there())
+            is_asked(id) && !word.excused && word.written <= until && (word.in_memory_only || is_there())
         };
         for (number, sink) in self.sinks.iter().enumerate() {
             let missing = (0..self.words.len()).find(|&id| !sink.settled[id] && owed(id));

@@ -9,7 +9,7 @@ use self::writers::Writer;
 use crate::adapter::{Answer, Saved, Subject, Tick, positions};
 use crate::filesystem::{FileSystem, Node};
 use crate::oracle::checkpoint::Covered;
-use crate::oracle::{Kind, Oracle, Violation};
+use crate::oracle::{Kind, Oracle, Violation, WordId};
 use crate::profile::Profile;
 use crate::sabotage::Sabotage;
 use crate::sinks::Sink;
@@ -58,6 +58,9 @@ struct Draining {
     since: Tick,
     /// What was written by then must arrive.
     owed_until: Tick,
+    /// Of what was written before, what nobody could read then need not arrive, although a copy may have been made since.
+    known: usize,
+    readable: BTreeSet<WordId>,
     /// Nothing kept files from being listed, opened and read.
     clean: bool,
 }
@@ -95,6 +98,8 @@ pub struct World {
     saved: Option<Vec<u8>>,
     /// Positions that this run began with and whose files were not opened yet.
     restored: BTreeSet<Node>,
+    /// Files that were there at the very first listing and were not opened yet.
+    skipped: BTreeSet<Node>,
     draining: Option<Draining>,
     /// Until then sinks wished to be left alone.
     pause_until: Tick,
@@ -149,6 +154,7 @@ impl World {
             events: VecDeque::new(),
             saved: None,
             restored: BTreeSet::new(),
+            skipped: BTreeSet::new(),
             draining: None,
             pause_until: Tick::ZERO,
             reads_fail: false,
@@ -359,6 +365,7 @@ impl World {
             .iter_mut()
             .for_each(|directory| directory.watched = false);
         self.restored.clear();
+        self.skipped.clear();
         self.draining = None;
         let pause = [0, 20, 2000, 60_000][self.rng.usize(..4)];
         self.restart_at = self.now + Duration::from_millis(pause);

@@ -31,6 +31,7 @@ fn pod(name: &str, app: &str, created: i64, injected: Option<String>) -> PodSumm
         name: name.to_owned(),
         labels: [("app".to_owned(), app.to_owned())].into(),
         injected,
+        address: None,
         left_out: Vec::new(),
         account: format!("account-of-{name}"),
         created: k8s_openapi::jiff::Timestamp::from_second(created).ok(),
@@ -75,11 +76,18 @@ fn pods_are_counted_once_each_by_what_they_carry() {
             matched: 4,
             injected: 2,
             outdated: 1,
-            missed: 2
+            missed: 2,
+            ..PodCounts::default()
         }
     );
     let missed: Vec<_> = census.missed.iter().map(|missed| missed.pod.as_str()).collect();
     assert_eq!(missed, ["late", "early"], "the newest first");
+    let carriers: Vec<(&str, bool)> = census
+        .carriers
+        .iter()
+        .map(|(pod, is_outdated)| (pod.name.as_str(), *is_outdated))
+        .collect();
+    assert_eq!(carriers, [("current", false), ("old", true)]);
 
     let unlabelled = Namespace {
         injection: None,
@@ -117,6 +125,7 @@ fn who_is_left_out_is_not_shipped_and_both_are_told_for_as_long_as_it_would_be_s
             counts,
             missed,
             conflicts,
+            carriers: _,
         } = count(name, namespace, &settings());
         let counts = (counts.matched, counts.injected, counts.outdated, counts.missed);
         let missed: Vec<_> = missed

@@ -26,6 +26,7 @@ fn only_what_the_census_needs_is_kept() {
         name: "web-1".to_owned(),
         labels: [("app".to_owned(), "web".to_owned())].into(),
         injected: Some("abc".to_owned()),
+        address: None,
         left_out: Vec::new(),
         account: "backend".to_owned(),
         created: "2026-01-02T03:04:05Z".parse().ok(),
@@ -50,6 +51,33 @@ fn a_pod_that_lost_its_sidecar_does_not_count_as_injected() {
         pod["spec"]["containers"] = json!([{"name": "web"}, {"name": "logship"}]);
     });
     assert_eq!(classic.unwrap().injected.as_deref(), Some("abc"));
+}
+
+#[test]
+fn a_sidecar_can_be_asked_while_it_runs() {
+    let check = |status: Value, expected: Option<&str>| {
+        let summary = pod(|pod| pod["status"] = status.clone()).unwrap();
+        let expected = expected.map(|address| address.parse().unwrap());
+        assert_eq!(summary.address, expected, "{status}");
+    };
+    let containers = |name: &str, state: &Value| json!([{"name": name, "state": state, "image": "", "imageID": "", "ready": true, "restartCount": 0}]);
+    let running = json!({"running": {"startedAt": "2026-01-02T03:04:05Z"}});
+    for kind in ["initContainerStatuses", "containerStatuses"] {
+        check(
+            json!({kind: containers("logship", &running), "podIP": "10.0.0.7"}),
+            Some("10.0.0.7"),
+        );
+        check(json!({kind: containers("logship", &running)}), None);
+        check(
+            json!({kind: containers("other", &running), "podIP": "10.0.0.7"}),
+            None,
+        );
+        check(
+            json!({kind: containers("logship", &json!({"waiting": {}})), "podIP": "10.0.0.7"}),
+            None,
+        );
+    }
+    check(json!({"podIP": "10.0.0.7"}), None);
 }
 
 fn namespace(name: &str, injection: Option<&str>) -> NamespaceMetadata {

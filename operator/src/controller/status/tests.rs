@@ -1,6 +1,8 @@
 use super::*;
 use crate::controller::apply;
-use logship_crd::v1alpha1::PodCounts;
+use crate::controller::survey::Heard;
+use crate::controller::tally::Carrier;
+use std::sync::Arc;
 
 fn time(second: i64) -> Time {
     Time(k8s_openapi::jiff::Timestamp::from_second(second).unwrap())
@@ -28,6 +30,7 @@ fn gathered() -> Gathered {
             injected: 2,
             outdated: 1,
             missed: 1,
+            ..PodCounts::default()
         },
         accounts: vec!["logship-sidecar".to_owned()],
         skips: vec![Skip {
@@ -44,8 +47,22 @@ fn sinks() -> Vec<Sink> {
         .unwrap()
 }
 
+fn told(
+    previous: &LogShippingStatus,
+    outcome: Outcome<'_>,
+    gathered: &Gathered,
+    now: i64,
+) -> LogShippingStatus {
+    let subject = Subject {
+        name: "shop",
+        generation: Some(7),
+        sinks: &sinks(),
+    };
+    status(previous, subject, outcome, gathered, &time(now))
+}
+
 fn next(previous: &LogShippingStatus, outcome: Outcome<'_>, now: i64) -> LogShippingStatus {
-    status(previous, Some(7), outcome, &sinks(), &gathered(), &time(now))
+    told(previous, outcome, &gathered(), now)
 }
 
 fn conditions(status: &LogShippingStatus) -> Vec<(&str, &str, &str, i64)> {
@@ -68,6 +85,7 @@ fn applied_objects_make_every_condition_true() {
             ("RbacReady", "True", "Applied", 1),
             ("ConfigReady", "True", "Applied", 1),
             ("Compatible", "True", "NoConflict", 1),
+            ("Applied", "True", "NoPods", 1),
         ]
     );
     assert_eq!(
@@ -89,14 +107,7 @@ fn a_resource_without_pods_says_why_and_is_ready() {
             ..Gathered::default()
         };
         let (none, applied) = (LogShippingStatus::default(), applied());
-        let status = status(
-            &none,
-            Some(7),
-            Outcome::Applied(&applied),
-            &[],
-            &gathered,
-            &time(1),
-        );
+        let status = told(&none, Outcome::Applied(&applied), &gathered, 1);
         assert_eq!(status.conditions[0].status, "True");
         status.conditions[0].message.clone()
     };
@@ -132,6 +143,7 @@ fn only_a_condition_whose_status_changes_gets_a_new_time() {
             ("RbacReady", "False", "NameTaken", 2),
             ("ConfigReady", "True", "Applied", 1),
             ("Compatible", "True", "NoConflict", 1),
+            ("Applied", "True", "NoPods", 1),
         ]
     );
     assert!(
@@ -159,6 +171,7 @@ fn an_invalid_spec_is_told_and_leaves_what_was_applied_before() {
             ("RbacReady", "True", "Applied", 1),
             ("ConfigReady", "True", "Applied", 1),
             ("Compatible", "True", "NoConflict", 1),
+            ("Applied", "False", "InvalidSpec", 2),
         ]
     );
     assert_eq!(
@@ -192,14 +205,7 @@ fn a_skip_keeps_its_time_until_its_reason_changes() {
 
     let mut changed = gathered();
     changed.skips[0].reason = "Conflict".to_owned();
-    let third = status(
-        &second,
-        Some(7),
-        Outcome::Applied(&applied()),
-        &sinks(),
-        &changed,
-        &time(3),
-    );
+    let third = told(&second, Outcome::Applied(&applied()), &changed, 3);
     assert_eq!(
         (
             third.recent_skips[0].reason.as_str(),
@@ -218,14 +224,8 @@ fn a_conflict_is_a_condition_of_its_own_and_leaves_the_resource_ready() {
             message: "this one is left out".to_owned(),
         })
         .to_vec();
-    let status = status(
-        &LogShippingStatus::default(),
-        Some(7),
-        Outcome::Applied(&applied()),
-        &sinks(),
-        &conflicting,
-        &time(1),
-    );
+    let none = LogShippingStatus::default();
+    let status = told(&none, Outcome::Applied(&applied()), &conflicting, 1);
     let conditions = conditions(&status);
     assert_eq!(conditions[0], ("Ready", "True", "Applied", 1));
     assert_eq!(conditions[4], ("Compatible", "False", "Conflict", 1));
@@ -233,4 +233,48 @@ fn a_conflict_is_a_condition_of_its_own_and_leaves_the_resource_ready() {
         status.conditions[4].message,
         "pods in which not every LogShipping can be served: 2, for example web-2: this one is left out"
     );
+}
+
+#[test]
+fn what_sidecars_run_is_counted_and_told() {
+    let runs = |generation: i64| {
+        let report = serde_json::from_value(serde_json::json!({"appliedGenerations": {"shop": generation}}));
+        Heard::Report(Arc::new(report.unwrap()))
+    };
+    let carrier = |pod: &str, heard: Heard| Carrier {
+        pod: pod.to_owned(),
+        is_outdated: false,
+        heard,
+    };
+    let during = Gathered {
+        carriers: vec![carrier("web-0", runs(7)), carrier("web-1", runs(6))],
+        ..gathered()
+    };
+    let none = LogShippingStatus::default();
+    let first = told(&none, Outcome::Applied(&applied()), &during, 1);
+    assert_eq!(conditions(&first)[5], ("Applied", "Unknown", "Pending", 1));
+    let generations = |status: &LogShippingStatus| -> Vec<(i64, i32)> {
+        let counts = status.generations.iter();
+        counts.map(|count| (count.generation, count.pods)).collect()
+    };
+    assert_eq!(
+        (first.pods.current, generations(&first)),
+        (1, vec![(7, 1), (6, 1)])
+    );
+    assert_eq!(first.pods.injected, 2, "the census is kept");
+
+    let asked_anew = Gathered {
+        carriers: vec![carrier("web-0", runs(7)), carrier("web-1", Heard::NotAsked)],
+        ..gathered()
+    };
+    let second = told(&first, Outcome::Applied(&applied()), &asked_anew, 2);
+    assert_eq!(second, first, "nothing is known yet that is new");
+
+    let after = Gathered {
+        carriers: vec![carrier("web-0", runs(7)), carrier("web-1", runs(7))],
+        ..gathered()
+    };
+    let third = told(&second, Outcome::Applied(&applied()), &after, 3);
+    assert_eq!(conditions(&third)[5], ("Applied", "True", "Applied", 3));
+    assert_eq!((third.pods.current, generations(&third)), (2, vec![(7, 2)]));
 }

@@ -4,17 +4,22 @@
 //! nobody has seen is read if it is newer than one that is known; in doubt a file is read, because duplicates are better than loss.
 
 use super::begin::Begin;
+use super::evidence::{Claim, Doubt, Evidence, Origin, Suspect};
 use super::file::{File, Stage};
-use super::memory::{Aside, Claim, Evidence, Origin, evidence};
+use super::memory::Aside;
 use super::siblings::{Age, is_compressed};
 use super::{Chunk, Look, SHORT, Tail};
 use crate::engine::Tick;
-use crate::engine::checkpoint::Fingerprint;
+use crate::engine::checkpoint::{Fingerprint, Identity};
 use crate::engine::framer::FramePosition;
 use crate::engine::outlets::{Outlets, StreamId};
 use crate::engine::report::Report;
 use logship_crd::agent_config::StartAt;
 use std::collections::VecDeque;
+use std::time::Duration;
+
+/// A file that cannot be opened is waited for no longer by those that begin like it.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An open file whose contents are compared.
 #[derive(Debug)]
@@ -24,16 +29,6 @@ pub(super) struct Arrival {
     is_known: bool,
     /// Whether it is to be looked at later, should no claim hold.
     waits: bool,
-}
-
-/// What speaks for looking at a file later, because it may be a copy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Doubt {
-    None,
-    /// It is too short to tell; somebody may be making it.
-    Short,
-    /// A file that it may be a copy of was not looked at since, or no further than where many begin alike.
-    Unread,
 }
 
 impl Tail {
@@ -56,9 +51,9 @@ impl Tail {
             self.look_anew(now);
             return None;
         }
-        self.unreadable.remove(&file.name);
+        self.unreadable.remove(&file.path);
         let since = self.memory.short_since(file.identity);
-        let (claims, doubt) = self.claims(file, &look, since.unwrap_or(now));
+        let (claims, doubt) = self.claims(now, file, &look);
         let known = self.memory.get(file.identity);
         let is_known = known.is_some_and(|known| known.position.fingerprint.bytes > 0);
         let waits = match doubt {
@@ -106,7 +101,8 @@ impl Tail {
         match claim.begin.trail.leads(chunk.bytes) {
             Some(true) if is_long_enough => self.claimed(now, id, claim, chunk.size, outlets),
             // A file that shrank will never be long enough for the claim.
-            None if is_compressed(&file.path) && chunk.size > claim.begin.trail.start()
+            None if is_compressed(&file.path)
+                && chunk.size > claim.begin.trail.start() + chunk.bytes.len() as u64
                 || !chunk.bytes.is_empty() && chunk.size >= claim.begin.trail.end =>
             {
                 // A short read, or it is being unpacked up to here.
@@ -182,6 +178,8 @@ impl Tail {
             let file = self.followed.get(id)?;
             let starts_at_end = self.first_start && self.settings.start_at == StartAt::End;
             let end = file.first_listed.filter(|_| starts_at_end);
+            // Of a compressed file the listing tells another size than that of its contents.
+            let end = end.map(|end| if is_compressed(&file.path) { look.size } else { end });
             let begin = end.map_or_else(Begin::default, |end| Begin::end(end, look));
             return self.begin(id, begin, outlets);
         }
@@ -229,6 +227,11 @@ impl Tail {
                 let known = self.memory.forget(identity)?;
                 self.followed.update(id, |file| file.name = known.position.name);
             }
+            Origin::Unreadable(identity) => {
+                // Should it be no copy, then that much of it is the same all the same.
+                let name = self.memory.get(identity)?.position.name.clone();
+                self.followed.update(id, |file| file.name = name);
+            }
             Origin::Ghost(number) => {
                 let ghost = self.memory.lay(number)?;
                 self.followed.update(id, |file| file.name = ghost.name);
@@ -242,8 +245,10 @@ impl Tail {
     }
 
     fn begin(&mut self, id: StreamId, begin: Begin, outlets: &mut Outlets) -> Option<Report> {
-        // What was known of an empty file that had this inode is over.
-        self.memory.forget(self.followed.get(id)?.identity);
+        let identity = self.followed.get(id)?.identity;
+        // What was known of an empty file that had this inode is over, and so is any waiting.
+        self.memory.forget(identity);
+        self.memory.reconsider(identity);
         let of_source = &self.settings.context;
         self.followed.update(id, |file| {
             file.start(file.size, begin, of_source, outlets);
@@ -330,12 +335,13 @@ impl Tail {
         is_new || is_newer_by_name || gone.any(|modified_ns| modified_ns <= file.modified_ns)
     }
 
-    /// Whom a file that was first seen at `since` may be, the likeliest first, and what speaks for looking at it later.
-    fn claims(&self, file: &File, look: &Look<'_>, since: Tick) -> (VecDeque<Claim>, Doubt) {
+    /// Whom a file may be, the likeliest first, and what speaks for looking at it later.
+    fn claims(&self, now: Tick, file: &File, look: &Look<'_>) -> (VecDeque<Claim>, Doubt) {
+        let is_packed = is_compressed(&file.path);
         let known = self.memory.get(file.identity).map(|known| {
             let position = &known.position;
-            let is_possible =
-                look.size >= position.frames().furthest() && position.fingerprint.matches(look.head);
+            let is_long_enough = look.size >= position.frames().furthest() || is_packed;
+            let is_possible = is_long_enough && position.fingerprint.matches(look.head);
             let origin = Origin::Same;
             let begin = Begin::at(position);
             (
@@ -348,45 +354,66 @@ impl Tail {
         }
         // Of a file that was empty nothing but its inode is known, which may be another file's by now: a stranger's, if the name says
         // nothing else.
-        let is_ours = file.matched || file.kin.age != Age::Current && !is_compressed(&file.path);
+        let is_ours = file.matched || file.kin.age != Age::Current && !is_packed;
         let empty = known.and_then(|(claim, _)| claim).filter(|_| is_ours);
         if file.kin.age == Age::Current {
             return (empty.into_iter().collect(), Doubt::None);
         }
-        let mut evidences = self.memory.evidence(&file.kin.stem, look);
+        let since = self.memory.short_since(file.identity).unwrap_or(now);
+        let is_patient = self.drain_listed.is_none() && now < since + PATIENCE;
+        let is_hopeless = |identity| {
+            let original = self.followed.id_of(identity);
+            let original = original.and_then(|id| self.followed.get(id));
+            !is_patient && original.is_some_and(|original| original.stage == Stage::Failed)
+        };
+        // Of several names of a file one is known, and the rotation may be of another.
+        let bearer = self.names.get(&file.kin.stem).copied();
+        let is_kin = |identity: Identity, names: [&str; 3]| {
+            bearer == Some(identity) || names.contains(&&*file.kin.stem)
+        };
+        let parked = self.memory.suspects(is_kin, is_hopeless);
+        let mut evidences: Vec<Evidence> = parked
+            .iter()
+            .flat_map(|suspect| suspect.evidence(look, is_packed))
+            .collect();
         let originals = self.followed.iter().filter(|other| {
-            let is_kin = other.kin.stem == file.kin.stem || other.name == file.kin.stem;
-            other.id != file.id && is_kin && other.is_read()
+            let names = [&*other.kin.stem, &other.name, &other.family];
+            other.id != file.id && is_kin(other.identity, names) && other.is_read()
         });
-        let mut doubt = Doubt::None;
-        evidences.extend(originals.map(|other| {
-            let is_unread = other.stage != Stage::Rested && other.looked_at < since;
-            doubt = doubt.max(if is_unread { Doubt::Unread } else { Doubt::None });
-            let begin = Begin {
-                at: FramePosition {
-                    offset: other.offset,
-                    ..FramePosition::default()
-                },
-                settled: FramePosition::default(),
-                fingerprint: other.fingerprint,
-                trail: other.trail,
-                skip_nul: false,
-            };
+        for other in originals {
+            if other.stage != Stage::Rested && other.looked_at < since {
+                evidences.push(Evidence::Later(Doubt::Unread));
+            }
             // A copy is not longer than its original.
             if look.size > other.size {
-                return Evidence::Short;
+                evidences.push(Evidence::Later(Doubt::Short));
+                continue;
             }
-            evidence(Origin::Followed(other.id), begin, &other.trails, look)
-        }));
+            let suspect = Suspect {
+                origin: Origin::Followed(other.id),
+                begin: Begin {
+                    at: FramePosition {
+                        offset: other.offset,
+                        ..FramePosition::default()
+                    },
+                    settled: FramePosition::default(),
+                    fingerprint: other.fingerprint,
+                    trail: other.trail,
+                    skip_nul: false,
+                },
+                trails: &other.trails,
+                more: Doubt::Unread,
+            };
+            evidences.extend(suspect.evidence(look, false));
+        }
         let doubts = evidences.iter().map(|evidence| match evidence {
             Evidence::Other | Evidence::Same(_) => Doubt::None,
-            Evidence::Short => Doubt::Short,
-            Evidence::Unread => Doubt::Unread,
+            Evidence::Later(doubt) => *doubt,
         });
-        doubt = doubts.fold(doubt, Doubt::max);
+        let doubt = doubts.fold(Doubt::None, Doubt::max);
         let claims = evidences.into_iter().filter_map(|evidence| match evidence {
             Evidence::Same(claim) => Some(claim),
-            Evidence::Other | Evidence::Short | Evidence::Unread => None,
+            Evidence::Other | Evidence::Later(_) => None,
         });
         // Whoever is to be looked at later is not taken for that file now.
         let empty = empty.filter(|_| doubt == Doubt::None);

@@ -7,7 +7,7 @@ mod inheritance;
 mod rest;
 
 use super::begin::Begin;
-use super::siblings::{Rotated, is_compressed};
+use super::siblings::{Rotated, family, is_compressed};
 use super::trails::Trails;
 use super::{Chunk, Entry};
 use crate::engine::Tick;
@@ -48,6 +48,8 @@ pub(super) enum Stage {
 pub(super) enum Shown {
     /// The file that was read before.
     Same,
+    /// It has lost bytes that were not read; nothing that was read is refuted.
+    Shrunk,
     /// Its contents were replaced.
     Replaced,
 }
@@ -61,6 +63,8 @@ pub(super) struct File {
     pub path: String,
     /// What its name says about other files.
     pub kin: Rotated,
+    /// The name that it would have had before any rotation.
+    pub family: String,
     pub identity: Identity,
     pub stage: Stage,
     /// The next byte to read.
@@ -120,6 +124,7 @@ impl File {
             name: entry.name.clone(),
             path: entry.name.clone(),
             kin: Rotated::current(&entry.name),
+            family: family(&entry.name),
             identity: entry.identity,
             stage: Stage::Opening,
             offset: 0,
@@ -282,6 +287,12 @@ impl File {
         if chunk.size < self.offset || other_head || leads == Some(false) {
             return Shown::Replaced;
         }
+        // What a compressed file says of its size is no promise.
+        let same = if chunk.size < self.size && !is_compressed(&self.path) {
+            Shown::Shrunk
+        } else {
+            Shown::Same
+        };
         self.size = chunk.size;
         self.wall = chunk.wall;
         let lead = usize::try_from(self.offset - self.trail.start()).unwrap_or(usize::MAX);
@@ -295,7 +306,7 @@ impl File {
                 } else {
                     Stage::Rested
                 };
-                return Shown::Same;
+                return same;
             }
         };
         let hole = self.hole(fresh);
@@ -325,7 +336,7 @@ impl File {
         } else {
             Stage::Hungry
         };
-        Shown::Same
+        same
     }
 
     /// How many NUL bytes stand where a writer that does not append has left a hole by writing on behind a truncation.

@@ -3,23 +3,21 @@
 //! Guarantees: bounded by what a directory holds and by a fixed number of files that are gone. Nothing is believed because of a
 //! name: whoever comes back is compared with what is known of its contents.
 
+use super::Entry;
 use super::begin::Begin;
+use super::evidence::{Doubt, Origin, Suspect};
 use super::file::File;
-use super::siblings::Rotated;
+use super::siblings::{Rotated, family};
 use super::trails::Trails;
-use super::{Entry, Look};
 use crate::engine::Tick;
 use crate::engine::checkpoint::{FilePosition, Fingerprint, Identity, Trail};
 use crate::engine::framer::FramePosition;
-use crate::engine::outlets::StreamId;
 use std::collections::{BTreeMap, VecDeque};
 
 /// More files that are gone are not remembered.
 const ABSENT_MAX: usize = 1024;
 /// More replaced contents are not remembered.
 const GHOSTS_MAX: usize = 64;
-/// More bytes are not expected to be the same at the beginning of different files: what lies behind is a file's own.
-const HEADING_BYTES_MAX: u64 = 8 << 10;
 /// A copy is looked for in so many listings.
 const GHOST_LISTINGS: u32 = 3;
 
@@ -29,6 +27,7 @@ pub(super) struct Known {
     pub position: FilePosition,
     /// What its last name said.
     pub kin: Rotated,
+    family: String,
     /// It is in the directory.
     pub is_present: bool,
     /// Its being gone was said, or is no loss.
@@ -47,6 +46,7 @@ pub(super) struct Ghost {
     pub number: u64,
     pub identity: Identity,
     pub kin: Rotated,
+    family: String,
     pub name: String,
     pub modified_ns: i128,
     fingerprint: Fingerprint,
@@ -71,44 +71,22 @@ pub(super) enum Aside {
     Short(Tick),
 }
 
-/// Whom a new file seems to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// Itself, seen before.
-    Same,
-    /// A file that is gone.
-    Gone(Identity),
-    /// Contents that were replaced.
-    Ghost(u64),
-    /// A file that is followed.
-    Followed(StreamId),
-    /// A file that is there and not open at the moment.
-    Parked(Identity),
-}
-
-/// The supposition that a file has the contents of another.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Claim {
-    pub origin: Origin,
-    pub begin: Begin,
-}
-
-/// What the first bytes say about a claim.
+/// A file that is left alone.
 #[derive(Debug)]
-pub(super) enum Evidence {
-    Other,
-    /// Too little is there to tell.
-    Short,
-    /// Too little was read of the file that it may be a copy of.
-    Unread,
-    Same(Claim),
+struct Left {
+    why: Aside,
+    name: String,
+    /// The name matches the pattern.
+    matched: bool,
+    /// Size and time of the contents.
+    seen: (u64, i128),
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     known: BTreeMap<Identity, Known>,
     ghosts: VecDeque<Ghost>,
-    aside: BTreeMap<Identity, (Aside, String, u64, i128)>,
+    aside: BTreeMap<Identity, Left>,
     ghost_number: u64,
 }
 
@@ -120,6 +98,7 @@ impl Memory {
             trails.push(position.trail);
             let known = Known {
                 kin: Rotated::current(&position.name),
+                family: family(&position.name),
                 is_present: false,
                 is_excused: position.finished,
                 is_unwanted: false,
@@ -174,6 +153,7 @@ impl Memory {
         let known = Known {
             position,
             kin: file.kin.clone(),
+            family: file.family.clone(),
             is_present: file.away_since.is_none(),
             is_excused: true,
             is_unwanted: false,
@@ -192,6 +172,7 @@ impl Memory {
             number: 0,
             identity: file.identity,
             kin: file.kin.clone(),
+            family: file.family.clone(),
             name: file.name.clone(),
             modified_ns: file.modified_ns,
             fingerprint: file.fingerprint,
@@ -211,6 +192,7 @@ impl Memory {
             number: 0,
             identity: known.position.identity,
             kin: known.kin,
+            family: known.family,
             name: known.position.name.clone(),
             modified_ns: known.position.modified_ns.into(),
             fingerprint: known.position.fingerprint,
@@ -236,14 +218,23 @@ impl Memory {
     }
 
     pub(super) fn set_aside(&mut self, file: &File, why: Aside) {
-        let (size, modified_ns) = file.seen();
-        let seen = (why, file.path.clone(), size, modified_ns);
-        self.aside.insert(file.identity, seen);
+        let left = Left {
+            why,
+            name: file.path.clone(),
+            matched: file.matched,
+            seen: file.seen(),
+        };
+        self.aside.insert(file.identity, left);
     }
 
     pub(super) fn set_aside_entry(&mut self, entry: &Entry) {
-        let seen = (Aside::Ignored, entry.name.clone(), entry.size, entry.modified_ns);
-        self.aside.insert(entry.identity, seen);
+        let left = Left {
+            why: Aside::Ignored,
+            name: entry.name.clone(),
+            matched: entry.matches,
+            seen: (entry.size, entry.modified_ns),
+        };
+        self.aside.insert(entry.identity, left);
     }
 
     /// Files of these names are left alone from now on.
@@ -258,7 +249,7 @@ impl Memory {
         for known in self.known.values_mut() {
             known.is_unwanted &= !has_come(&known.position.name);
         }
-        self.aside.retain(|_, (_, name, ..)| !has_come(name));
+        self.aside.retain(|_, left| !has_come(&left.name));
     }
 
     /// What was handed out and not settled of contents that were replaced is read again, should a copy be found.
@@ -268,10 +259,13 @@ impl Memory {
         }
     }
 
-    /// Why a file is left alone, and whether it has changed since.
+    /// Why a file is left alone, and whether it is another since: it was written to, or has come into the pattern.
     pub(super) fn aside(&self, entry: &Entry) -> Option<(Aside, bool)> {
-        let (why, _, size, modified_ns) = self.aside.get(&entry.identity)?;
-        Some((*why, (*size, *modified_ns) != (entry.size, entry.modified_ns)))
+        let Left {
+            why, matched, seen, ..
+        } = self.aside.get(&entry.identity)?;
+        let changed = *seen != (entry.size, entry.modified_ns) || entry.matches && !matched;
+        Some((*why, changed))
     }
 
     pub(super) fn reconsider(&mut self, identity: Identity) {
@@ -290,14 +284,14 @@ impl Memory {
     /// Whether a file waits for being long enough to tell who it is.
     pub(super) fn has_short(&self) -> bool {
         let mut aside = self.aside.values();
-        aside.any(|(why, ..)| matches!(why, Aside::Short(_)))
+        aside.any(|left| matches!(left.why, Aside::Short(_)))
     }
 
     /// Since when a file is too short to tell.
     pub(super) fn short_since(&self, identity: Identity) -> Option<Tick> {
-        match self.aside.get(&identity)? {
-            (Aside::Short(since), ..) => Some(*since),
-            _ => None,
+        match self.aside.get(&identity)?.why {
+            Aside::Short(since) => Some(since),
+            Aside::Ignored | Aside::CopyOf(..) => None,
         }
     }
 
@@ -342,33 +336,23 @@ impl Memory {
         missing
     }
 
-    /// Files that are not open and replaced contents whose copy a file of this stem may be.
-    pub(super) fn evidence(&self, stem: &str, look: &Look<'_>) -> Vec<Evidence> {
-        let known = self.known.values();
-        let known = known.filter(|known| known.kin.stem == stem || known.position.name == stem);
-        let known = known.map(|known| {
-            let Known { position, trails, .. } = known;
-            let begin = Begin::at(position);
-            let origin = if known.is_present {
-                Origin::Parked(position.identity)
-            } else {
-                Origin::Gone(position.identity)
-            };
-            evidence(origin, begin, trails, look)
+    /// Files that are not open and replaced contents whose copy a file may be. Who is there and was not looked at since the start is
+    /// waited for, but if that `is_hopeless`.
+    pub(super) fn suspects(
+        &self,
+        is_kin: impl Fn(Identity, [&str; 3]) -> bool,
+        is_hopeless: impl Fn(Identity) -> bool,
+    ) -> Vec<Suspect<'_>> {
+        let known = self.known.values().filter(|known| {
+            let names = [&*known.kin.stem, &known.position.name, &known.family];
+            is_kin(known.position.identity, names)
         });
-        let is_kin = |ghost: &&Ghost| ghost.kin.stem == stem || ghost.name == stem;
-        let ghosts = self.ghosts.iter().filter(is_kin);
-        let ghosts = ghosts.map(|ghost| {
-            let begin = Begin {
-                at: ghost.at,
-                settled: ghost.settled,
-                fingerprint: ghost.fingerprint,
-                trail: ghost.trail,
-                skip_nul: false,
-            };
-            evidence(Origin::Ghost(ghost.number), begin, &ghost.trails, look)
+        let known = known.map(|known| known.suspect(&is_hopeless));
+        let ghosts = self.ghosts.iter().filter(|ghost| {
+            let names = [&*ghost.kin.stem, &ghost.name, &ghost.family];
+            is_kin(ghost.identity, names)
         });
-        ghosts.chain(known).collect()
+        ghosts.map(Ghost::suspect).chain(known).collect()
     }
 
     fn add_ghost(&mut self, ghost: Ghost) -> u64 {
@@ -382,7 +366,42 @@ impl Memory {
     }
 }
 
+impl Ghost {
+    fn suspect(&self) -> Suspect<'_> {
+        Suspect {
+            origin: Origin::Ghost(self.number),
+            begin: Begin {
+                at: self.at,
+                settled: self.settled,
+                fingerprint: self.fingerprint,
+                trail: self.trail,
+                skip_nul: false,
+            },
+            trails: &self.trails,
+            more: Doubt::None,
+        }
+    }
+}
+
 impl Known {
+    fn suspect(&self, is_hopeless: impl Fn(Identity) -> bool) -> Suspect<'_> {
+        let identity = self.position.identity;
+        let is_to_come = !self.was_read_here() && !self.is_unwanted;
+        let (origin, more) = match (self.is_present, is_to_come) {
+            (false, _) => (Origin::Gone(identity), Doubt::None),
+            (true, true) if is_hopeless(identity) => (Origin::Unreadable(identity), Doubt::None),
+            (true, true) => (Origin::Parked(identity), Doubt::Unread),
+            // It will not be known any better.
+            (true, false) => (Origin::Parked(identity), Doubt::Short),
+        };
+        Suspect {
+            origin,
+            begin: Begin::at(&self.position),
+            trails: &self.trails,
+            more,
+        }
+    }
+
     /// Whether it was read since the start.
     pub(super) fn was_read_here(&self) -> bool {
         self.seen.is_some()
@@ -392,47 +411,4 @@ impl Known {
     pub(super) fn is_unchanged(&self, entry: &Entry) -> bool {
         self.seen == Some((entry.size, entry.modified_ns))
     }
-}
-
-/// Whether a file can have the contents that `begin` and `trails` are known of.
-pub(super) fn evidence(origin: Origin, begin: Begin, trails: &Trails, look: &Look<'_>) -> Evidence {
-    if begin.fingerprint.bytes == 0 {
-        return Evidence::Other;
-    }
-    if look.head.len() < begin.fingerprint.bytes {
-        return Evidence::Short;
-    }
-    if !begin.fingerprint.matches(look.head) {
-        return Evidence::Other;
-    }
-    // Files may begin alike for that long: only what lies behind, or all of it, tells them apart.
-    let is_telling = |trail: &Trail| trail.end == look.size || trail.end >= HEADING_BYTES_MAX;
-    if look.size >= begin.at.furthest() {
-        // Without a trail the place tells nothing.
-        if begin.trail.bytes == 0 {
-            return Evidence::Other;
-        }
-        // Before more of the original is read, nobody knows whether this is a copy of it or only begins like it.
-        return match origin {
-            Origin::Followed(_) if !is_telling(&begin.trail) => Evidence::Unread,
-            _ => Evidence::Same(Claim { origin, begin }),
-        };
-    }
-    // An earlier moment of the file: everything in it was read.
-    let Some(trail) = trails.within(look.size).filter(is_telling) else {
-        return Evidence::Short;
-    };
-    let at = FramePosition::at(look.size, look.head);
-    let settled = if begin.settled.offset < at.offset {
-        begin.settled
-    } else {
-        at
-    };
-    let begin = Begin {
-        at,
-        settled,
-        trail,
-        ..begin
-    };
-    Evidence::Same(Claim { origin, begin })
 }

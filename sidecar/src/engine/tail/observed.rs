@@ -23,7 +23,8 @@ pub struct Entry {
 pub struct Look<'a> {
     /// Device and inode.
     pub identity: Identity,
-    /// Bytes.
+    /// Bytes; of a compressed file what it says itself of its unpacked size, which is that of its last member alone, modulo 2³²: nothing
+    /// follows from its being small.
     pub size: u64,
     /// Its first bytes, at most [`Fingerprint::BYTES_MAX`](crate::engine::checkpoint::Fingerprint::BYTES_MAX).
     pub head: &'a [u8],

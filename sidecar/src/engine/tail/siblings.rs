@@ -67,6 +67,11 @@ pub fn rotated(name: &str) -> Option<Rotated> {
     })
 }
 
+/// What a name would be without its rotation, whether or not there is a file of that name.
+pub fn family(name: &str) -> String {
+    rotated(name).map_or_else(|| name.to_owned(), |rotated| rotated.stem)
+}
+
 /// Whether its contents are compressed.
 pub fn is_compressed(name: &str) -> bool {
     name.ends_with(COMPRESSED)

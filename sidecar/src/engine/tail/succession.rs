@@ -4,7 +4,7 @@
 //! again. Open records stay open, unless the rules that gather them are others now: then they are gathered anew.
 
 use super::arrivals::Arrival;
-use super::memory::Origin;
+use super::evidence::Origin;
 use super::{Tail, TailSettings};
 use crate::engine::Tick;
 use crate::engine::framer::FramerSettings;

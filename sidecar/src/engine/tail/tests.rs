@@ -1,4 +1,5 @@
 mod arrivals;
+mod copies;
 mod counts;
 mod framing;
 
@@ -10,11 +11,13 @@ use crate::record::time::Nanos;
 use crate::sink::encode::Text;
 use crate::sink::verdict::Verdict;
 use logship_crd::agent_config::Framing;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Small, but larger than what is read again each time.
 const READ_BYTES: usize = Trail::BYTES_MAX + 7;
+/// No test needs so many.
+const READS_MAX: usize = 100_000;
 const INTERVAL: Duration = Duration::from_secs(1);
 
 fn settings(start_at: StartAt) -> TailSettings {
@@ -44,8 +47,14 @@ struct World {
     names: BTreeMap<String, u64>,
     contents: BTreeMap<u64, Vec<u8>>,
     open: BTreeMap<StreamId, u64>,
+    /// What files say of their size, where it is not so.
+    says: BTreeMap<u64, u64>,
+    /// Who cannot be opened.
+    forbidden: BTreeSet<u64>,
     /// How often files were opened.
     opens: usize,
+    /// How often files were read.
+    reads: usize,
     shipped: String,
     reports: Vec<Report>,
 }
@@ -69,7 +78,10 @@ impl World {
             names: BTreeMap::new(),
             contents: BTreeMap::new(),
             open: BTreeMap::new(),
+            says: BTreeMap::new(),
+            forbidden: BTreeSet::new(),
             opens: 0,
+            reads: 0,
             shipped: String::new(),
             reports: Vec::new(),
         }
@@ -149,11 +161,16 @@ impl World {
                     self.reports.extend(self.tail.failed(self.now, file, error));
                     return;
                 };
+                if self.forbidden.contains(&inode) {
+                    let error = "permission denied".to_owned();
+                    self.reports.extend(self.tail.failed(self.now, file, error));
+                    return;
+                }
                 let contents = &self.contents[&inode];
                 let head = &contents[..contents.len().min(Fingerprint::BYTES_MAX)];
                 let look = Look {
                     identity: Identity { device: 1, inode },
-                    size: contents.len() as u64,
+                    size: self.says.get(&inode).copied().unwrap_or(contents.len() as u64),
                     head,
                 };
                 self.reports
@@ -166,6 +183,8 @@ impl World {
                 offset,
                 look_at_head,
             } => {
+                self.reads += 1;
+                assert!(self.reads < READS_MAX, "there is always something to read");
                 let contents = &self.contents[&self.open[&file]];
                 let rest = contents
                     .get(usize::try_from(offset).unwrap()..)

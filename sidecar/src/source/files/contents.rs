@@ -1,39 +1,32 @@
 //! The contents of an open log: bytes at an offset, and, of a compressed one, what they were before.
-//!
-//! Guarantees: a compressed file is unpacked forwards and in pieces, so that neither memory nor the time of one read grows with it; a
-//! file that only begins like a compressed one is an error, to be tried again, because somebody may still be writing it.
 
-use crate::engine::checkpoint::{Fingerprint, Trail};
-use flate2::read::MultiGzDecoder;
+mod packed;
+
+use self::packed::Packed;
+use crate::engine::checkpoint::Fingerprint;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 /// How a compressed file begins (RFC 1952).
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
-/// Unpacked bytes of one read.
-const UNPACKED_BYTES: usize = 64 << 10;
-/// One read passes over at most so many unpacked bytes.
-const SKIP_BYTES_MAX: u64 = 8 << 20;
 
 /// An open log.
 #[derive(Debug)]
-pub(super) enum Contents {
-    /// As it is.
-    Plain(File),
-    /// Compressed.
-    Packed(Box<Packed>),
+pub(super) struct Contents {
+    file: Arc<File>,
+    form: Form,
 }
 
-/// A compressed file, unpacked up to somewhere.
 #[derive(Debug)]
-pub(super) struct Packed {
-    file: File,
-    decoder: Option<MultiGzDecoder<BufReader<File>>>,
-    /// The last unpacked bytes and where they begin.
-    window: Vec<u8>,
-    start: u64,
-    is_at_end: bool,
+enum Form {
+    /// As it is.
+    Plain,
+    /// Its name promises a compressed file, and it is too short to tell: somebody may be about to write it.
+    Promised,
+    /// Compressed.
+    Packed(Box<Packed>),
 }
 
 /// What a read found.
@@ -47,113 +40,64 @@ pub(super) struct Found {
 impl Contents {
     /// Of a file that was just opened; `packed` says what its name promises.
     pub(super) fn new(file: File, packed: bool) -> io::Result<Self> {
-        let mut magic = [0; 2];
-        let is_packed = packed && file.read_at(&mut magic, 0)? == 2 && magic == MAGIC;
-        Ok(if is_packed {
-            Self::Packed(Box::new(Packed {
-                file,
-                decoder: None,
-                window: Vec::new(),
-                start: 0,
-                is_at_end: false,
-            }))
-        } else {
-            Self::Plain(file)
-        })
+        let file = Arc::new(file);
+        let form = if packed { Form::of(&file)? } else { Form::Plain };
+        Ok(Self { file, form })
     }
 
     /// The first bytes, as many as a fingerprint covers.
     pub(super) fn head(&self) -> io::Result<Vec<u8>> {
         let mut head = vec![0; Fingerprint::BYTES_MAX];
-        let filled = match self {
-            Self::Plain(file) => fill(&mut head, |rest, at| file.read_at(rest, at))?,
-            Self::Packed(packed) => {
-                let mut decoder = packed.unpack()?;
-                fill(&mut head, |rest, _| decoder.read(rest))?
+        let filled = match &self.form {
+            Form::Plain => fill(&mut head, |rest, at| self.file.read_at(rest, at))?,
+            Form::Promised => 0,
+            Form::Packed(packed) => {
+                let mut unpacked = packed.beginning();
+                fill(&mut head, |rest, _| unpacked.read(rest))?
             }
         };
         head.truncate(filled);
         Ok(head)
     }
 
-    /// Bytes of the whole; of a compressed file, as it says itself.
+    /// Bytes of the whole; of a compressed file a guess that may be too small: [`Look::size`](crate::engine::tail::Look::size).
     pub(super) fn size(&self) -> io::Result<u64> {
-        match self {
-            Self::Plain(file) => Ok(file.metadata()?.len()),
-            Self::Packed(packed) => {
-                let mut size = [0; 4];
-                let end = packed.file.metadata()?.len().saturating_sub(4);
-                packed.file.read_exact_at(&mut size, end)?;
-                Ok(u32::from_le_bytes(size).into())
-            }
+        match &self.form {
+            Form::Plain => Ok(self.file.metadata()?.len()),
+            Form::Promised => Ok(0),
+            Form::Packed(packed) => packed.size(),
         }
     }
 
     /// Reads at an offset.
     pub(super) fn read(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<Found> {
-        match self {
-            Self::Plain(file) => {
-                let size = file.metadata()?.len();
-                let count = file.read_at(buffer, offset)?;
+        if let Form::Promised = self.form {
+            self.form = Form::of(&self.file)?;
+        }
+        match &mut self.form {
+            Form::Plain => {
+                let size = self.file.metadata()?.len();
+                let count = self.file.read_at(buffer, offset)?;
                 Ok(Found { size, count })
             }
-            Self::Packed(packed) => packed.read(offset, buffer),
+            Form::Promised => Ok(Found { size: 0, count: 0 }),
+            Form::Packed(packed) => packed.read(offset, buffer),
         }
     }
 }
 
-impl Packed {
-    fn unpack(&self) -> io::Result<MultiGzDecoder<BufReader<File>>> {
-        let mut file = self.file.try_clone()?;
-        file.seek(SeekFrom::Start(0))?;
-        Ok(MultiGzDecoder::new(BufReader::new(file)))
-    }
-
-    fn read(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<Found> {
-        if self.decoder.is_none() || offset < self.start {
-            self.decoder = Some(self.unpack()?);
-            self.window.clear();
-            self.start = 0;
-            self.is_at_end = false;
-        }
-        let limit = self.end() + SKIP_BYTES_MAX;
-        while !self.is_at_end && self.end() < offset + UNPACKED_BYTES as u64 && self.end() < limit {
-            self.advance(offset)?;
-        }
-        let begin = usize::try_from(offset.saturating_sub(self.start)).unwrap_or(usize::MAX);
-        let bytes = self.window.get(begin..).unwrap_or_default();
-        let count = bytes.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&bytes[..count]);
-        let size = if self.is_at_end {
-            self.end()
+impl Form {
+    /// Of a file whose name promises a compressed one.
+    fn of(file: &Arc<File>) -> io::Result<Self> {
+        let mut magic = [0; MAGIC.len()];
+        let filled = fill(&mut magic, |rest, at| file.read_at(rest, at))?;
+        Ok(if !MAGIC.starts_with(&magic[..filled]) {
+            Self::Plain
+        } else if filled < MAGIC.len() {
+            Self::Promised
         } else {
-            // Less than the offset would mean that it holds something else now.
-            self.end().max(offset) + 1
-        };
-        if self.is_at_end && self.end() <= offset + count as u64 {
-            self.decoder = None;
-        }
-        Ok(Found { size, count })
-    }
-
-    fn end(&self) -> u64 {
-        self.start + self.window.len() as u64
-    }
-
-    /// Unpacks some more; keeps what may be asked for again.
-    fn advance(&mut self, offset: u64) -> io::Result<()> {
-        let keep_from = offset.min(self.end().saturating_sub(Trail::BYTES_MAX as u64));
-        let spare = usize::try_from(keep_from.saturating_sub(self.start)).unwrap_or(0);
-        self.window.drain(..spare);
-        self.start += spare as u64;
-        let filled = self.window.len();
-        self.window.resize(filled + UNPACKED_BYTES, 0);
-        let decoder = self.decoder.as_mut().ok_or(io::ErrorKind::NotConnected)?;
-        let count = decoder.read(&mut self.window[filled..]);
-        self.window
-            .truncate(filled + count.as_ref().copied().unwrap_or(0));
-        self.is_at_end = count? == 0;
-        Ok(())
+            Self::Packed(Box::new(Packed::new(file.clone())))
+        })
     }
 }
 
@@ -176,19 +120,44 @@ mod tests {
     use flate2::write::GzEncoder;
     use std::io::Write;
 
-    fn packed(text: &[u8], cut: usize) -> Contents {
+    fn compressed(text: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         encoder.write_all(text).unwrap();
-        let bytes = encoder.finish().unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// An open file, and a descriptor to write it with.
+    fn written(bytes: &[u8]) -> (Contents, File) {
         let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&bytes[..bytes.len() - cut]).unwrap();
-        Contents::new(file, true).unwrap()
+        file.write_all(bytes).unwrap();
+        (Contents::new(file.try_clone().unwrap(), true).unwrap(), file)
+    }
+
+    fn packed(text: &[u8]) -> Contents {
+        written(&compressed(text)).0
+    }
+
+    fn numbers(count: u32) -> Vec<u8> {
+        (0..count).flat_map(u32::to_le_bytes).collect()
+    }
+
+    /// Reads on from `offset` as far as it goes.
+    fn rest(contents: &mut Contents, offset: usize) -> io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        let mut buffer = vec![0; 50_000];
+        loop {
+            let found = contents.read((offset + text.len()) as u64, &mut buffer)?;
+            if found.count == 0 {
+                return Ok(text);
+            }
+            text.extend_from_slice(&buffer[..found.count]);
+        }
     }
 
     #[test]
     fn compressed_file_is_read_at_any_offset_to_its_end() {
-        let text: Vec<u8> = (0..300_000u32).flat_map(u32::to_le_bytes).collect();
-        let mut contents = packed(&text, 0);
+        let text = numbers(300_000);
+        let mut contents = packed(&text);
         assert_eq!(contents.size().unwrap(), text.len() as u64);
         assert_eq!(contents.head().unwrap(), text[..1024]);
         for offset in [0, 70_000, 69_800, 1_000_000, 5] {
@@ -203,8 +172,8 @@ mod tests {
 
     #[test]
     fn far_offset_is_reached_in_several_reads_of_which_none_looks_like_a_shorter_file() {
-        let text: Vec<u8> = (0..3_000_000u32).flat_map(u32::to_le_bytes).collect();
-        let mut contents = packed(&text, 0);
+        let text = numbers(3_000_000);
+        let mut contents = packed(&text);
         let offset = 11 << 20;
         let mut buffer = vec![0; 1 << 10];
         let mut passed_over = 0;
@@ -222,16 +191,60 @@ mod tests {
     }
 
     #[test]
-    fn file_that_is_still_being_compressed_is_an_error() {
-        let text: Vec<u8> = (0..30_000u32).flat_map(u32::to_le_bytes).collect();
-        let mut contents = packed(&text, 1000);
-        let mut offset = 0;
-        let error = loop {
-            match contents.read(offset, &mut vec![0; 64 << 10]) {
-                Ok(found) => offset += found.count as u64,
-                Err(error) => break error,
-            }
-        };
-        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    fn look_at_the_beginning_does_not_disturb_what_is_read_further_on() {
+        let text = numbers(300_000);
+        let mut contents = packed(&text);
+        let mut read = vec![0; 200_000];
+        let count = contents.read(0, &mut read).unwrap().count;
+        assert_eq!(contents.head().unwrap(), text[..1024]);
+        assert_eq!(contents.size().unwrap(), text.len() as u64);
+        assert!(rest(&mut contents, count).unwrap() == text[count..]);
+    }
+
+    #[test]
+    fn file_that_is_still_being_compressed_is_an_error_and_read_on_once_it_is_complete() {
+        let text = numbers(30_000);
+        let bytes = compressed(&text);
+        let (begin, end) = bytes.split_at(bytes.len() - 1000);
+        let (mut contents, mut file) = written(begin);
+        let mut buffer = vec![0; 64 << 10];
+        let count = contents.read(0, &mut buffer).unwrap().count;
+        for _ in 0..2 {
+            let error = rest(&mut contents, count).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        }
+        file.write_all(end).unwrap();
+        assert!(rest(&mut contents, count).unwrap() == text[count..]);
+    }
+
+    #[test]
+    fn members_that_were_appended_are_read_on() {
+        let (mut contents, mut file) = written(&compressed(b"one\n"));
+        assert_eq!(rest(&mut contents, 0).unwrap(), b"one\n");
+        file.write_all(&compressed(b"two, longer\n")).unwrap();
+        file.write_all(&compressed(b"three\n")).unwrap();
+        assert_eq!(rest(&mut contents, 4).unwrap(), b"two, longer\nthree\n");
+        assert_eq!(contents.head().unwrap(), b"one\ntwo, longer\nthree\n");
+        // All that it says of its size.
+        assert_eq!(contents.size().unwrap(), 6);
+    }
+
+    #[test]
+    fn file_that_is_compressed_into_after_it_was_opened_is_never_read_as_it_is() {
+        let bytes = compressed(b"one\n");
+        let (mut contents, mut file) = written(b"");
+        assert_eq!((contents.size().unwrap(), contents.head().unwrap().len()), (0, 0));
+        assert_eq!(rest(&mut contents, 0).unwrap(), b"");
+        file.write_all(&bytes[..1]).unwrap();
+        assert_eq!(rest(&mut contents, 0).unwrap(), b"");
+        file.write_all(&bytes[1..]).unwrap();
+        assert_eq!(rest(&mut contents, 0).unwrap(), b"one\n");
+    }
+
+    #[test]
+    fn file_that_only_has_the_name_of_a_compressed_one_is_read_as_it_is() {
+        let (mut contents, _) = written(b"text\n");
+        assert_eq!(contents.size().unwrap(), 5);
+        assert_eq!(rest(&mut contents, 0).unwrap(), b"text\n");
     }
 }

@@ -15,15 +15,17 @@ pub enum Piece {
 
 pub const POISON: u8 = b'!';
 pub const HEADING: u8 = b'#';
+/// What fills words.
+pub const FILLING: &[u8; 16] = b"aijklmnopqrstuvw";
 
-/// A word of at least `bytes` bytes.
+/// A word of at least `bytes` bytes. What fills it is its own too, or files would be the same where nobody writes the same twice.
 pub fn word(number: usize, bytes: usize, poison: bool) -> Vec<u8> {
     let mut text = format!("<{number}.").into_bytes();
     if poison {
         text.push(POISON);
     }
-    while text.len() + 1 < bytes {
-        text.push(b'a');
+    for digit in (0..8).cycle().take(bytes.saturating_sub(text.len() + 1)) {
+        text.push(FILLING[number >> (4 * digit) & 15]);
     }
     text.push(b'>');
     text

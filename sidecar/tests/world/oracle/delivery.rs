@@ -1,6 +1,6 @@
 //! What a sink took: no word more often than a crash explains, in the order of its file, each record one line.
 
-use super::decode::{HEADING, POISON, Piece, pieces};
+use super::decode::{FILLING, HEADING, POISON, Piece, pieces};
 use super::{Kind, Oracle, Violation, WordId};
 use crate::adapter::{RECORD_BYTES, Tick};
 use std::time::Duration;
@@ -204,7 +204,7 @@ impl Oracle {
 }
 
 fn is_rest_of_a_word(record: &[u8]) -> bool {
-    let may_be = |byte: &&u8| byte.is_ascii_digit() || b"a.!".contains(byte);
+    let may_be = |byte: &&u8| byte.is_ascii_digit() || b".!".contains(byte) || FILLING.contains(byte);
     let rest = record.iter().take_while(may_be).count();
     record.get(rest).is_none_or(|end| *end == b'>')
 }

@@ -85,6 +85,8 @@ impl World {
     fn drain(&mut self) {
         let until_end = self.draining.is_none() && self.rng.u32(..3) == 0;
         let clean = !self.has_faults();
+        let readable = self.oracle.readable(|node| self.is_readable(node));
+        let known = self.oracle.next_word();
         let Some(subject) = &mut self.subject else {
             return;
         };
@@ -99,6 +101,8 @@ impl World {
         let draining = self.draining.get_or_insert(Draining {
             since: self.now,
             owed_until,
+            known,
+            readable,
             clean,
         });
         draining.owed_until = draining.owed_until.min(owed_until);

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// When all faults are over, everything has arrived after this time.
 const PATIENCE: Duration = Duration::from_secs(200);
 
+/// While something arrives in so long a time, the rest is waited for.
+const PROGRESS: Duration = Duration::from_secs(60);
+
 impl World {
     /// All faults cease: everything owed arrives, and then it is quiet.
     pub(super) fn come_to_rest(&mut self) -> Result<(), Violation> {
@@ -39,9 +42,15 @@ impl World {
     }
 
     /// Everything that is owed arrives, and no sink wishes to be left alone any more.
-    fn wait_for_everything(&mut self, until: Tick) -> Result<(), Violation> {
+    fn wait_for_everything(&mut self, mut until: Tick) -> Result<(), Violation> {
+        let mut settled = self.oracle.settled();
         loop {
             self.run_until(self.now + Duration::from_millis(500), false)?;
+            // Sinks that refuse much, or take little at once, need longer.
+            if self.oracle.settled() > settled {
+                settled = self.oracle.settled();
+                until = until.max(self.now + PROGRESS);
+            }
             match self.missing(self.now) {
                 None if self.now >= self.pause_until => return Ok(()),
                 Some(missing) if self.now >= until => return Err(missing),

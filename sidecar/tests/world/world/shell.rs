@@ -82,6 +82,7 @@ impl World {
                 for name in names {
                     if let Some(node) = self.fs.find(source, name) {
                         self.oracle.skipped(self.now, node);
+                        self.skipped.insert(node);
                     }
                 }
             }
@@ -133,6 +134,7 @@ impl World {
         self.descriptors.insert(file, descriptor);
         self.open_files_max = self.open_files_max.max(self.descriptors.len());
         self.restored.remove(&node);
+        self.skipped.remove(&node);
     }
 
     fn read(&mut self, file: u64, offset: u64, look_at_head: bool) -> Result<(), Violation> {
@@ -182,7 +184,10 @@ impl World {
         self.longest_read = self.longest_read.max(bytes.len());
         if let Some(descriptor) = self.descriptors.get_mut(&file) {
             descriptor.looked_at = self.now;
-            descriptor.given = offset..offset + bytes.len() as u64;
+            // Without its beginning it is only compared with what is known.
+            let is_taken = look_at_head || unpacks;
+            let taken = if is_taken { bytes.len() as u64 } else { 0 };
+            descriptor.given = offset..offset + taken;
             descriptor.asked = (from + bytes.len() < contents.len()).then_some(offset);
         }
         let closes = self.sabotage == Sabotage::ClosesEarly && from + bytes.len() < contents.len();
@@ -250,7 +255,12 @@ impl World {
             return Err(Violation::new(Kind::Stuck, what));
         };
         if drained {
-            if let Some(missing) = self.missing(draining.owed_until).filter(|_| draining.clean) {
+            let is_asked = |id| id >= draining.known || draining.readable.contains(&id);
+            let until = draining.owed_until;
+            let missing = self
+                .oracle
+                .missing_of(is_asked, until, |node| self.is_readable(node));
+            if let Some(missing) = missing.filter(|_| draining.clean) {
                 return Err(missing);
             }
             if !self.saves_fail && self.now > self.saves_failed_at + LAST_LOOK {

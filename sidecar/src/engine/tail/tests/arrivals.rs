@@ -179,3 +179,18 @@ fn known_file_that_shrinks_before_its_contents_are_compared_is_read_as_new() {
     world.run(INTERVAL);
     assert_eq!(world.shipped.len(), READ_BYTES * 2 - 8);
 }
+
+#[test]
+fn file_that_was_left_alone_is_read_once_its_name_matches() {
+    let mut world = World::new(StartAt::Beginning, None);
+    world.write("a.log", 1, "one\n");
+    world.run(INTERVAL);
+    let mut world = World::new(StartAt::Beginning, world.tail.positions());
+    world.write("a.old", 1, "quite other contents\n");
+    world.run(INTERVAL * 3);
+    assert_eq!(world.shipped, "");
+    world.names.remove("a.old");
+    world.write("b.log", 1, "");
+    world.run(INTERVAL * 3);
+    assert_eq!(world.shipped, "quite other contents\n");
+}

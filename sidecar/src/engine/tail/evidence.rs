@@ -1,0 +1,132 @@
+//! What the first bytes of a file, and its size, say about whose contents it has.
+//!
+//! Files of one name may begin alike, with a heading: so an equal beginning proves nothing while more of the original is to come, and
+//! what is known of its end is compared before anything is believed.
+
+use super::Look;
+use super::begin::Begin;
+use super::trails::Trails;
+use crate::engine::checkpoint::{Identity, Trail};
+use crate::engine::framer::FramePosition;
+use crate::engine::outlets::StreamId;
+
+/// More bytes are not expected to be the same at the beginning of different files: what lies behind is a file's own.
+const HEADING_BYTES_MAX: u64 = 8 << 10;
+
+/// Whom a new file seems to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Itself, seen before.
+    Same,
+    /// A file that is gone.
+    Gone(Identity),
+    /// Contents that were replaced.
+    Ghost(u64),
+    /// A file that is followed.
+    Followed(StreamId),
+    /// A file that is there and not open at the moment.
+    Parked(Identity),
+    /// A file that is there and cannot be opened.
+    Unreadable(Identity),
+}
+
+/// The supposition that a file has the contents of another.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Claim {
+    pub origin: Origin,
+    pub begin: Begin,
+}
+
+/// What speaks for looking at a file later, because it may be a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Doubt {
+    None,
+    /// It is too short to tell; somebody may be making it.
+    Short,
+    /// A file that it may be a copy of was not looked at since, or no further than where many begin alike.
+    Unread,
+}
+
+/// What the first bytes say about a claim.
+#[derive(Debug)]
+pub(super) enum Evidence {
+    Other,
+    Later(Doubt),
+    Same(Claim),
+}
+
+/// Contents that others may be a copy of.
+#[derive(Debug)]
+pub(super) struct Suspect<'a> {
+    pub origin: Origin,
+    pub begin: Begin,
+    pub trails: &'a Trails,
+    /// There may be more of it than is known, and what follows for those who begin like it.
+    pub more: Doubt,
+}
+
+impl Suspect<'_> {
+    /// Whether a file can have these contents, the likeliest first.
+    pub(super) fn evidence(
+        &self,
+        look: &Look<'_>,
+        is_compressed: bool,
+    ) -> impl Iterator<Item = Evidence> + use<> {
+        // What it says of its size may be too little. Whether it holds all that was read of the original is seen when it is unpacked.
+        let may_be_larger = is_compressed && look.size < self.begin.at.furthest();
+        let whole = Look {
+            size: self.begin.at.furthest(),
+            ..*look
+        };
+        let whole = may_be_larger.then(|| self.evidence_of(&whole));
+        whole.into_iter().chain([self.evidence_of(look)])
+    }
+
+    fn evidence_of(&self, look: &Look<'_>) -> Evidence {
+        let Self {
+            origin,
+            begin,
+            trails,
+            more,
+        } = *self;
+        if begin.fingerprint.bytes == 0 {
+            return Evidence::Other;
+        }
+        if look.head.len() < begin.fingerprint.bytes {
+            return Evidence::Later(Doubt::Short);
+        }
+        if !begin.fingerprint.matches(look.head) {
+            return Evidence::Other;
+        }
+        // Files may begin alike for that long: only what lies behind, or all of it, tells them apart.
+        let is_telling = |trail: &Trail| trail.end == look.size || trail.end >= HEADING_BYTES_MAX;
+        if look.size >= begin.at.furthest() {
+            // Without a trail the place tells nothing.
+            if begin.trail.bytes == 0 {
+                return Evidence::Other;
+            }
+            // Before more of the original is read, nobody knows whether this is a copy of it or only begins like it.
+            if more != Doubt::None && !is_telling(&begin.trail) {
+                return Evidence::Later(more);
+            }
+            return Evidence::Same(Claim { origin, begin });
+        }
+        // An earlier moment of the file: everything in it was read.
+        let Some(trail) = trails.within(look.size).filter(is_telling) else {
+            return Evidence::Later(Doubt::Short);
+        };
+        let at = FramePosition::at(look.size, look.head);
+        let settled = if begin.settled.offset < at.offset {
+            begin.settled
+        } else {
+            at
+        };
+        let begin = Begin {
+            at,
+            settled,
+            trail,
+            ..begin
+        };
+        Evidence::Same(Claim { origin, begin })
+    }
+}
