@@ -94,6 +94,10 @@ impl FilePosition {
 /// Position in a container's output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(
+    clippy::manual_non_exhaustive,
+    reason = "the field without a value is one that earlier builds wrote"
+)]
 pub struct ContainerPosition {
     /// The restart count of the instance that was read.
     pub restarts: u32,

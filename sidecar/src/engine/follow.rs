@@ -5,14 +5,17 @@
 //! clean end is followed by the next question almost at once, a failure after a backoff of at most five seconds. Where lines seem to be
 //! missing the pod is looked at again, for a restart that its status did not tell before is no gap.
 
+mod account;
 mod instances;
 mod pause;
 mod question;
 mod stream;
 
+pub use self::account::FollowCounts;
 pub use self::question::{Answer, Ask, ContainerState, Drain, Instance};
 pub use self::stream::{Cause, Gap};
 
+use self::account::Account;
 use self::instances::{Instances, Next};
 use self::pause::Pause;
 use self::stream::{FILE_AGE_MIN, Seen, Stream, Taken};
@@ -47,19 +50,6 @@ enum State {
     Done,
 }
 
-/// What was counted of a container's output.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct FollowCounts {
-    /// Lines of the API that are none of the container's.
-    pub notices: u64,
-    /// Instances that ended, of whose output some may be missing.
-    pub missed_instances: u64,
-    /// See [`Cause::Rotation`].
-    pub rotation_gaps: u64,
-    /// See [`Cause::HeldBack`].
-    pub held_back_gaps: u64,
-}
-
 /// One container's output.
 #[derive(Debug)]
 pub struct Follow {
@@ -78,17 +68,10 @@ pub struct Follow {
     restarts_settled: u32,
     /// Of the last stream of a present instance, should it have been of the next one.
     seen: Option<Seen>,
-    /// A gap, and the restart count that was found before.
-    suspected: Option<(Gap, u32)>,
-    /// When the last line was taken.
-    last_taken: Tick,
     /// The last stream was given up because nothing came any more.
     is_silent: bool,
-    /// The shell was told that this container is read.
-    is_told: bool,
     pause: Pause,
-    counts: FollowCounts,
-    said: Option<String>,
+    account: Account,
     drain: Option<Drain>,
     /// Until then output that is absent at a drain may still come.
     patience: Tick,
@@ -110,13 +93,9 @@ impl Follow {
             instances: Instances::default(),
             restarts_settled: 0,
             seen: None,
-            suspected: None,
-            last_taken: Tick::ZERO,
             is_silent: false,
-            is_told: false,
             pause: Pause::new(),
-            counts: FollowCounts::default(),
-            said: None,
+            account: Account::default(),
             drain: None,
             patience: Tick::ZERO,
         }
@@ -129,7 +108,7 @@ impl Follow {
 
     /// What was counted.
     pub fn counts(&self) -> FollowCounts {
-        self.counts
+        self.account.counts
     }
 
     /// Stops reading in this way.
@@ -266,27 +245,26 @@ impl Follow {
         reports: &mut Vec<Report>,
     ) {
         self.adopt(&found.container, outlets);
-        reports.extend(self.judge(Some(found.restarts)));
+        reports.extend(self.account.judge(&found.container, Some(found.restarts)));
         match self.instances.next(&found, self.drain.is_some()) {
             Next::NotStarted => {
                 let pause = self.pause.in_vain(random);
                 self.wait(now + pause);
-                reports.extend(self.say(format!("container {:?} has not started", found.container)));
+                let text = format!("container {:?} has not started", found.container);
+                reports.extend(self.account.unavailable(text));
             }
-            Next::Complete => match self.drain {
-                Some(_) => self.state = State::Done,
-                None => {
-                    let pause = self.pause.in_vain(random);
-                    self.wait(now + pause);
-                }
-            },
+            Next::Complete if self.drain.is_some() => self.state = State::Done,
+            Next::Complete => {
+                let pause = self.pause.in_vain(random);
+                self.wait(now + pause);
+            }
             Next::Previous { missing } => {
-                reports.extend(self.tell());
-                reports.extend(self.miss(missing));
+                reports.extend(self.account.reads(&found.container));
+                reports.extend(self.account.missed(&found.container, missing));
                 self.open(now, true, found);
             }
             Next::Present { first } => {
-                reports.extend(self.tell());
+                reports.extend(self.account.reads(&found.container));
                 if first {
                     self.begin_instance(found.restarts, outlets);
                 }
@@ -307,7 +285,7 @@ impl Follow {
         let continues = self.instances.present() == read
             && !self.taken.is_fresh()
             && mistaken.is_none()
-            && !(is_read_out && now < self.last_taken + FILE_AGE_MIN);
+            && !(is_read_out && self.taken.is_of(of.found, FILE_AGE_MIN));
         let repeats = self.taken.repeats(since);
         let stream = Stream::new(now, (of, previous), since, repeats, continues);
         self.state = State::Streaming(Box::new(stream));
@@ -325,9 +303,14 @@ impl Follow {
         self.state = State::Streaming(stream);
         match gap {
             None => {}
-            Some(gap) if gap.cause == Cause::HeldBack => reports.push(self.count(gap)),
+            Some(gap) if gap.cause == Cause::HeldBack => {
+                reports.push(
+                    self.account
+                        .lacks(self.container.as_deref().unwrap_or_default(), gap),
+                );
+            }
             Some(gap) => {
-                self.suspected = Some((gap, restarts));
+                self.account.suspect(gap, restarts);
                 // What is not followed ends soon by itself.
                 if follows {
                     self.ask_probe();
@@ -355,13 +338,12 @@ impl Follow {
             Some(Taken::New(key, record)) => {
                 first.get_or_insert(key.time);
                 self.taken.take(key);
-                self.last_taken = now;
                 self.pause.succeeded();
-                self.said = None;
+                self.account.progressed();
                 outlets.record(now, &self.context, record);
                 outlets.mark(self.id, Position::Line(key));
             }
-            Some(Taken::Notice(text)) => reports.extend(self.notice(text)),
+            Some(Taken::Notice(text)) => reports.extend(self.account.notice(text)),
             Some(Taken::Repeat) | None => {}
         };
         match bytes {
@@ -385,7 +367,7 @@ impl Follow {
             self.read(now, &mut stream, None, outlets, reports);
         }
         if let Some(gap) = stream.reading.gap() {
-            self.suspected = Some((gap, restarts));
+            self.account.suspect(gap, restarts);
         }
         self.seen = stream.seen();
         if previous {
@@ -395,7 +377,7 @@ impl Follow {
             self.instances.read_to_end(restarts);
         }
         if is_last {
-            reports.extend(self.judge(None));
+            reports.extend(self.account.judge(&stream.of.container, None));
             self.state = State::Done;
         } else if previous || has_ended {
             self.ask_probe();
@@ -424,7 +406,7 @@ impl Follow {
         }
         let pause = self.pause.after_failure(retry_after, random);
         self.wait(now + pause);
-        reports.extend(self.say(error));
+        reports.extend(self.account.unavailable(error));
     }
 
     fn absent(
@@ -436,20 +418,23 @@ impl Follow {
         reports: &mut Vec<Report>,
     ) {
         let gone = match &self.state {
-            State::Streaming(stream) if stream.previous => Some(stream.of.restarts),
+            State::Streaming(stream) if stream.previous => Some(stream.of.clone()),
             _ => None,
         };
-        if let Some(restarts) = gone {
+        if let Some(Instance {
+            container, restarts, ..
+        }) = gone
+        {
             // The API does not have the previous instance any more: go on with the present one.
             let pause = self.pause.in_vain(random);
             self.wait(now + pause);
             self.instances.begin(restarts);
             self.begin_instance(restarts, outlets);
-            reports.extend(self.miss(1));
+            reports.extend(self.account.missed(&container, 1));
         } else if self.drain.is_none() {
             let pause = self.pause.in_vain(random);
             self.wait(now + pause);
-            reports.extend(self.say(error));
+            reports.extend(self.account.unavailable(error));
         } else if now < self.patience {
             self.wait(now + DRAIN_RETRY_INTERVAL);
         } else {
@@ -501,45 +486,6 @@ impl Follow {
     fn wait(&mut self, until: Tick) {
         self.state = State::Waiting(until);
         self.question += 1;
-    }
-
-    /// A restart since the gap was found explains it.
-    fn judge(&mut self, restarts: Option<u32>) -> Option<Report> {
-        let (gap, before) = self.suspected.take()?;
-        let is_explained = restarts.is_some_and(|restarts| restarts != before);
-        (!is_explained).then(|| self.count(gap))
-    }
-
-    fn count(&mut self, gap: Gap) -> Report {
-        match gap.cause {
-            Cause::Rotation => self.counts.rotation_gaps += 1,
-            Cause::HeldBack => self.counts.held_back_gaps += 1,
-        }
-        let container = self.container.clone().unwrap_or_default();
-        Report::OutputSuspected { container, gap }
-    }
-
-    fn miss(&mut self, instances: u32) -> Option<Report> {
-        self.counts.missed_instances += u64::from(instances);
-        let container = self.container.clone().unwrap_or_default();
-        (instances > 0).then_some(Report::OutputGap { container, instances })
-    }
-
-    fn tell(&mut self) -> Option<Report> {
-        let is_new = !std::mem::replace(&mut self.is_told, true);
-        let container = self.container.clone().unwrap_or_default();
-        is_new.then_some(Report::OutputFollowed(container))
-    }
-
-    fn notice(&mut self, text: String) -> Option<Report> {
-        self.counts.notices += 1;
-        self.say(text)
-    }
-
-    fn say(&mut self, text: String) -> Option<Report> {
-        let new = self.said.as_ref() != Some(&text);
-        self.said = Some(text.clone());
-        new.then_some(Report::OutputUnavailable(text))
     }
 }
 

@@ -74,7 +74,7 @@ pub enum Report {
         at(gap.from),
         at(gap.to),
         match gap.cause {
-            Cause::Rotation => "its file was rotated while nobody was connected",
+            Cause::Rotation => "the file of the line before was rotated and is not served any more",
             Cause::HeldBack => "reading was held back by slow sinks for longer than files are kept open",
         }
     )]

@@ -19,6 +19,7 @@ pub use self::written::Recent;
 
 use crate::record::time::Nanos;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
 
 const SECOND: Nanos = 1_000_000_000;
 /// So many lines are remembered each, the last ones.
@@ -123,6 +124,12 @@ impl Resume {
     /// Whether the last line is of an instance before the one that is read.
     pub fn is_fresh(&self) -> bool {
         self.fresh
+    }
+
+    /// Whether the last line was written less than `age` before this second.
+    pub fn is_of(&self, second: i64, age: Duration) -> bool {
+        let written = self.last.back().map(|key| key.second());
+        written.is_some_and(|written| second.abs_diff(written) < age.as_secs())
     }
 
     /// `sinceTime` of the next connection, in seconds; none: from the beginning.

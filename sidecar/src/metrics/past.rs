@@ -76,30 +76,8 @@ impl PipelineStatus {
         self.records = with(self.records, other.records);
         self.reading_stops = with(self.reading_stops, other.reading_stops);
         self.suppressed_alerts = with(self.suppressed_alerts, other.suppressed_alerts);
+        self.combine_containers(other, with);
         let (files, sinks) = (&mut self.files[0], &mut self.sinks[0]);
-        let containers = &mut self.containers[0];
-        for ContainerStatus {
-            source: _,
-            records: _,
-            bytes: _,
-            truncated,
-            notices,
-            missed_instances,
-            rotation_gaps,
-            held_back_gaps,
-            positions: _,
-        } in &other.containers
-        {
-            for (total, value) in [
-                (&mut containers.truncated, truncated),
-                (&mut containers.notices, notices),
-                (&mut containers.missed_instances, missed_instances),
-                (&mut containers.rotation_gaps, rotation_gaps),
-                (&mut containers.held_back_gaps, held_back_gaps),
-            ] {
-                *total = with(*total, *value);
-            }
-        }
         for FilesStatus {
             source: _,
             records: _,
@@ -175,6 +153,32 @@ impl PipelineStatus {
             total.value = with(total.value, metric.value);
         }
         self.counts.truncate(METRICS_MAX);
+    }
+
+    fn combine_containers(&mut self, other: &Self, with: fn(u64, u64) -> u64) {
+        let containers = &mut self.containers[0];
+        for ContainerStatus {
+            source: _,
+            records: _,
+            bytes: _,
+            truncated,
+            notices,
+            missed_instances,
+            rotation_gaps,
+            held_back_gaps,
+            positions: _,
+        } in &other.containers
+        {
+            for (total, value) in [
+                (&mut containers.truncated, truncated),
+                (&mut containers.notices, notices),
+                (&mut containers.missed_instances, missed_instances),
+                (&mut containers.rotation_gaps, rotation_gaps),
+                (&mut containers.held_back_gaps, held_back_gaps),
+            ] {
+                *total = with(*total, *value);
+            }
+        }
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Run {
     files: Vec<Vec<(Nanos, Vec<u8>)>>,
     started: Nanos,
     pub has_ended: bool,
+    /// Its readers do not hear of the next new file: they were busy.
+    pub is_blind: bool,
     /// What the reader says in the middle of everything, without a time.
     notices: Vec<Vec<u8>>,
 }
@@ -58,6 +60,7 @@ impl Run {
             files: vec![Vec::new()],
             started,
             has_ended: false,
+            is_blind: false,
             notices: Vec::new(),
         }
     }
@@ -178,6 +181,9 @@ impl Reader {
             }
             if !self.follows || run.has_ended {
                 return Step::End;
+            }
+            if run.is_blind && self.file == 0 {
+                return Step::Wait;
             }
             let known = *self.files.get_or_insert(run.files.len());
             if known == run.files.len() {

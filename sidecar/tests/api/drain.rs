@@ -12,7 +12,9 @@ fn last_lines_before_the_end_are_shipped() {
     // Nothing comes on the open stream any more.
     api.cut(Cut::Freeze);
     let last: Vec<String> = (0..1000).map(|number| format!("last {number}")).collect();
-    last.iter().for_each(|line| api.write("web", line));
+    for line in &last {
+        api.write("web", line);
+    }
     let place = shipper.terminate();
     let expected: Vec<String> = std::iter::once("a".to_owned()).chain(last).collect();
     crate::shipper::same(&place.lines(), &expected);

@@ -16,15 +16,17 @@ fn api_server_that_is_restarted_under_twenty_sidecars_is_asked_by_one_after_the_
         .map(|number| Shipper::of(&format!("web-{number}"), &api, &document))
         .collect();
     api.write("web", "before");
-    sidecars
-        .iter()
-        .for_each(|sidecar| sidecar.wait_for(&["before".to_owned()]));
+    for sidecar in &sidecars {
+        sidecar.wait_for(&["before".to_owned()]);
+    }
     let broken = clock::wall();
     api.set_down(true);
     api.set_down(false);
     api.write("web", "behind");
     let expected = ["before", "behind"].map(str::to_owned);
-    sidecars.iter().for_each(|sidecar| sidecar.wait_for(&expected));
+    for sidecar in &sidecars {
+        sidecar.wait_for(&expected);
+    }
     // When each came back, in milliseconds.
     let mut first = BTreeMap::new();
     eventually("all come back", || {

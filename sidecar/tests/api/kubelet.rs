@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -134,8 +135,13 @@ impl Api {
     /// Writes a line to a container's output now.
     pub fn write(&self, container: &str, text: &str) {
         self.change(container, |container| {
-            container.run().write(clock::wall(), text.as_bytes())
+            container.run().write(clock::wall(), text.as_bytes());
         });
+    }
+
+    /// Readers of the first file do not hear of the next one.
+    pub fn be_blind(&self) {
+        self.change("web", |container| container.run().is_blind = true);
     }
 
     /// Ends every stream that is open.
@@ -219,6 +225,7 @@ fn listen(listener: TcpListener, acceptor: &TlsAcceptor, shared: &Arc<Shared>) {
     runtime.block_on(async {
         listener.set_nonblocking(true).unwrap();
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        let mut connections = JoinSet::new();
         loop {
             let (stream, _) = listener.accept().await.unwrap();
             stream.set_zero_linger().unwrap();
@@ -227,7 +234,7 @@ fn listen(listener: TcpListener, acceptor: &TlsAcceptor, shared: &Arc<Shared>) {
                 continue;
             }
             let (acceptor, shared) = (acceptor.clone(), Arc::clone(shared));
-            tokio::spawn(async move {
+            connections.spawn(async move {
                 // Who breaks off, or is broken off, is not answered.
                 if let Ok(stream) = acceptor.accept(stream).await {
                     serve(BufReader::new(stream), &shared).await;
@@ -360,10 +367,9 @@ async fn stream(
             (step, state.cut, state.chunk_bytes)
         };
         if number != begun {
-            let rest: &[u8] = match step {
-                Step::Bytes(ref bytes) if matches!(cut, Cut::Within | Cut::ResetWithin) => {
-                    &bytes[..bytes.len() / 2]
-                }
+            let rest: &[u8] = match (&step, cut) {
+                (Step::Bytes(bytes), Cut::End) => bytes,
+                (Step::Bytes(bytes), Cut::Within | Cut::ResetWithin) => &bytes[..bytes.len() / 2],
                 _ => b"",
             };
             chunks(connection, rest, chunk_bytes).await?;

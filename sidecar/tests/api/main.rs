@@ -9,6 +9,7 @@ mod drain;
 mod faults;
 mod herd;
 mod kubelet;
+mod measures;
 mod reload;
 mod reopening;
 mod restarts;

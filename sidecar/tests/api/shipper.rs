@@ -89,13 +89,9 @@ impl Shipper {
         assert_eq!(self.running.take().unwrap().terminate(), Some(0));
         self.place
     }
-
-    pub fn child(&self) -> &std::process::Child {
-        self.running.as_ref().unwrap().child()
-    }
 }
 
-fn with_api<'a>(command: &'a mut Command, api: &Api) -> &'a mut Command {
+pub fn with_api<'a>(command: &'a mut Command, api: &Api) -> &'a mut Command {
     command
         .arg(format!("--token-dir={}", api.mount.path().display()))
         .env("KUBERNETES_SERVICE_HOST", "127.0.0.1")

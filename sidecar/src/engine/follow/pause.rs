@@ -81,7 +81,7 @@ mod tests {
         let after = Duration::from_secs(3);
         let waits = herd(|random| Pause::new().after_failure(Some(after), random));
         assert!(waits[0] >= after);
-        let behind: Vec<_> = waits.iter().map(|wait| *wait - after).collect();
+        let behind: Vec<_> = waits.iter().map(|wait| wait.saturating_sub(after)).collect();
         is_scattered(&behind, Duration::from_secs(1));
     }
 

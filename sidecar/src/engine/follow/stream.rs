@@ -132,7 +132,7 @@ impl Stream {
 
     /// Nothing was read for a while, because nobody took it.
     pub fn held_back(&mut self) {
-        self.reading.behind = Some(0);
+        self.reading.behind.get_or_insert(0);
     }
 
     /// Whether the open line is a notice. A line of the container begins with a time, of which at least a digit is there.

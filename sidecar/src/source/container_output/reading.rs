@@ -60,13 +60,11 @@ where
 /// Waits for as long as it takes until the bytes are taken. Whether they are.
 async fn hand_on(bytes: Bytes, patience: &mut Patience, port: Port<'_>) -> bool {
     let mut taking = pin!(port.tell(Part::Data(bytes)));
-    match timeout(HELD_BACK_MIN, &mut taking).await {
-        Ok(is_taken) => is_taken,
-        Err(_) => {
-            patience.held_back();
-            taking.await && port.tell(Part::HeldBack).await
-        }
+    if let Ok(is_taken) = timeout(HELD_BACK_MIN, &mut taking).await {
+        return is_taken;
     }
+    patience.held_back();
+    taking.await && port.tell(Part::HeldBack).await
 }
 
 #[cfg(test)]

@@ -1,0 +1,219 @@
+//! Where lines are missing, or seem to be.
+
+use super::*;
+
+fn second(second: u32) -> i64 {
+    let text = format!("2026-01-02T03:04:{second:02}Z");
+    text.parse::<jiff::Timestamp>().unwrap().as_second()
+}
+
+fn found(state: ContainerState, restarts: u32, started: Option<i64>) -> Answer<'static> {
+    Answer::Probed(Instance {
+        container: "web".to_owned(),
+        state,
+        restarts,
+        started,
+        found: i64::MAX,
+    })
+}
+
+#[test]
+fn new_lines_without_the_last_one_are_a_suspected_gap_unless_the_container_was_restarted() {
+    let check = |restarts: u32, gaps: u64| {
+        let mut world = World::new(Vec::new());
+        let (stream, ..) = world.probe(ContainerState::Running, 0);
+        world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
+        world.answer(stream, broken());
+        let (stream, ..) = world.probe(ContainerState::Running, 0);
+        world.answer(stream, Answer::Data(line(9, "b").as_bytes()));
+        // The pod is looked at before anything is said.
+        assert_eq!(world.follow.counts().rotation_gaps, 0);
+        let (question, ask) = world.asked();
+        assert_eq!(ask, Ask::Probe);
+        world.answer(question, found(ContainerState::Running, restarts, None));
+        assert_eq!(world.follow.counts().rotation_gaps, gaps);
+        let told = |report: &&Report| matches!(report, Report::OutputSuspected { .. });
+        assert_eq!(world.reports.iter().filter(told).count() as u64, gaps);
+        assert_eq!(world.shipped, "a\nb\n");
+    };
+    check(0, 1);
+    check(1, 0);
+}
+
+#[test]
+fn gap_is_told_with_the_times_that_it_lies_between() {
+    let mut world = World::new(Vec::new());
+    let (stream, ..) = world.probe(ContainerState::Running, 0);
+    world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
+    world.answer(stream, broken());
+    let (stream, ..) = world.probe(ContainerState::Running, 0);
+    world.answer(stream, Answer::Data(line(9, "b").as_bytes()));
+    world.look(ContainerState::Running, 0);
+    assert_eq!(
+        world.reports.last().unwrap().to_string(),
+        "output of container \"web\" written after 2026-01-02T03:04:05.500000000Z and before \
+         2026-01-02T03:04:09.500000000Z may be missing: the file of the line before was rotated and is not served any more"
+    );
+}
+
+#[test]
+fn file_that_was_read_to_its_end_and_can_have_been_rotated_only_once_is_no_gap() {
+    let check = |silent: bool, seen: u32, gaps: u64| {
+        let mut world = World::new(Vec::new());
+        let (stream, ..) = world.probe(ContainerState::Running, 0);
+        world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
+        world.answer(stream, if silent { Answer::Silent } else { broken() });
+        let (question, _) = world.asked();
+        let instance = Instance {
+            container: "web".to_owned(),
+            state: ContainerState::Running,
+            restarts: 0,
+            started: None,
+            found: second(seen),
+        };
+        world.answer(question, Answer::Probed(instance));
+        let (stream, _) = world.asked();
+        world.answer(stream, Answer::Data(line(9, "b").as_bytes()));
+        if gaps > 0 {
+            world.look(ContainerState::Running, 0);
+        }
+        assert_eq!(world.follow.counts().rotation_gaps, gaps, "{silent} {seen}");
+    };
+    check(true, 7, 0);
+    // By then it may have been rotated twice, and a stream that broke may have been anywhere.
+    check(true, 8, 1);
+    check(false, 7, 1);
+}
+
+#[test]
+fn idle_stream_is_opened_again_at_once_and_drops_what_was_taken() {
+    let mut world = World::new(Vec::new());
+    for _ in 0..15 {
+        let before = world.now;
+        let (stream, _, follow, _) = world.probe(ContainerState::Running, 0);
+        assert!(follow);
+        assert_eq!(world.now, before);
+        world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
+        // A quarter of an hour of half-open connections.
+        world.now += Duration::from_secs(240);
+        world.answer(stream, Answer::Silent);
+    }
+    assert_eq!(world.shipped, "a\n");
+}
+
+#[test]
+fn jump_of_the_time_after_reading_was_held_back_is_a_suspected_gap() {
+    let check = |held_back: bool, filler: usize, last: u32, gaps: u64| {
+        let mut world = World::new(Vec::new());
+        let (stream, ..) = world.probe(ContainerState::Running, 0);
+        world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
+        if held_back {
+            world.answer(stream, Answer::HeldBack);
+        }
+        let much = line(5, "b").repeat(filler);
+        for bytes in [&much, &line(last, "c")] {
+            world.answer(stream, Answer::Data(bytes.as_bytes()));
+        }
+        assert_eq!(
+            world.follow.counts().held_back_gaps,
+            gaps,
+            "{held_back} {filler} {last}"
+        );
+    };
+    let much = 3000;
+    check(true, much, 9, 1);
+    // Within the life of a file, with less than what is on its way, or without having been held back.
+    check(true, much, 8, 0);
+    check(true, 3, 9, 0);
+    check(false, much, 9, 0);
+}
+
+#[test]
+fn instance_that_was_read_before_the_status_told_of_it_does_not_hide_the_end_of_the_one_before() {
+    let mut world = World::new(Vec::new());
+    let (stream, ..) = world.probe(ContainerState::Running, 0);
+    world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
+    world.answer(stream, broken());
+    // The status is old: this is the output of the next instance.
+    let (stream, ..) = world.probe(ContainerState::Running, 0);
+    world.answer(stream, Answer::Data(line(30, "again").as_bytes()));
+    let (question, ask) = world.asked();
+    assert_eq!(ask, Ask::Probe);
+    world.answer(question, found(ContainerState::Running, 1, Some(second(29))));
+    let (stream, ask) = world.asked();
+    let Ask::Stream {
+        previous: true,
+        since,
+        ..
+    } = ask
+    else {
+        panic!("{ask:?}");
+    };
+    assert_eq!(
+        since,
+        Some(second(4)),
+        "from where that instance was read to, not this one"
+    );
+    let bytes = line(5, "a") + &line(10, "last words");
+    world.answer(stream, Answer::Data(bytes.as_bytes()));
+    world.answer(stream, Answer::Ended);
+    let (stream, previous, ..) = world.probe(ContainerState::Running, 1);
+    assert!(!previous);
+    let bytes = line(30, "again") + &line(31, "more");
+    world.answer(stream, Answer::Data(bytes.as_bytes()));
+    assert_eq!(world.shipped, "a\nagain\nlast words\nmore\n");
+    assert_eq!(world.follow.counts(), FollowCounts::default());
+}
+
+#[test]
+fn clock_that_was_set_back_is_asked_for_what_it_shows_now() {
+    let mut world = World::new(Vec::new());
+    let (stream, ..) = world.probe(ContainerState::Running, 0);
+    world.answer(stream, Answer::Data(line(50, "a").as_bytes()));
+    world.answer(stream, broken());
+    let (question, _) = world.asked();
+    let instance = Instance {
+        container: "web".to_owned(),
+        state: ContainerState::Running,
+        restarts: 0,
+        started: None,
+        found: second(20),
+    };
+    world.answer(question, Answer::Probed(instance));
+    let (_, ask) = world.asked();
+    let Ask::Stream { since, .. } = ask else {
+        panic!("{ask:?}");
+    };
+    assert_eq!(since, Some(second(20) - CLOCK_BACK_SECONDS));
+}
+
+#[test]
+fn missing_instances_are_counted_once_although_the_previous_one_is_asked_for_again() {
+    let mut world = World::new(Vec::new());
+    let (stream, ..) = world.probe(ContainerState::Running, 0);
+    world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
+    world.answer(stream, broken());
+    for _ in 0..3 {
+        let (stream, previous, ..) = world.probe(ContainerState::Running, 3);
+        assert!(previous);
+        world.answer(stream, broken());
+    }
+    assert_eq!(world.follow.counts().missed_instances, 2);
+}
+
+#[test]
+fn notice_at_the_end_of_a_stream_is_told_and_a_line_that_was_cut_there_is_not() {
+    let check = |end: &str, notices: u64| {
+        let mut world = World::new(Vec::new());
+        let (stream, ..) = world.probe(ContainerState::Running, 0);
+        world.answer(stream, Answer::Data((line(5, "a") + end).as_bytes()));
+        world.answer(stream, Answer::Ended);
+        assert_eq!(world.shipped, "a\n", "{end:?}");
+        assert_eq!(world.follow.counts().notices, notices, "{end:?}");
+    };
+    check("", 0);
+    check("failed to open log file", 1);
+    check("2026", 0);
+    check("2026-01-02T03:04:06.5", 0);
+    check("2026-01-02T03:04:06.500000000Z grö", 0);
+}
