@@ -216,6 +216,7 @@ fn pipeline(document: &str, line: fn(u64) -> String, count: u64) {
     let start = Start {
         pod: &Pod::default(),
         checkpoint: None,
+        spools: std::collections::BTreeMap::new(),
         persistent: true,
         once: true,
         seed: 1,

@@ -5,7 +5,11 @@
 //! and pods reach a test at [`NODE_ADDRESS`].
 
 #[cfg(feature = "cluster")]
+pub mod api_server;
+#[cfg(feature = "cluster")]
 pub mod cluster;
+#[cfg(feature = "cluster")]
+pub mod follower;
 pub mod manifests;
 pub mod oracle;
 pub mod peers;

@@ -1,5 +1,5 @@
 //! Peers of the tests. Real servers that we did not write, each a process on loopback that ends with its handle: [`collector`],
-//! [`loki`], [`opensearch`], [`rsyslog`]; our own sidecar as such a process: [`shipper`]. And what a test serves or drives itself: the
+//! [`loki`], [`opensearch`], [`rsyslog`]; our own sidecar as such a process: [`shipper`]. The network between two of them: [`proxy`]. And what a test serves or drives itself: the
 //! client that sends real requests, and the HTTP sink that counts.
 
 pub mod client;
@@ -7,6 +7,7 @@ pub mod collector;
 pub mod loki;
 pub mod opensearch;
 pub mod process;
+pub mod proxy;
 pub mod rsyslog;
 pub mod shipper;
 
@@ -28,6 +29,7 @@ use std::io::Read;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Sends the requests of `numbers` to the servers in turn, eight at a time, and waits for every answer.
@@ -110,6 +112,31 @@ impl HttpSink {
         }
     }
 
+    /// From now on nobody gets an answer.
+    pub fn hold(&self) {
+        self.taken.held.send_replace(true);
+    }
+
+    /// Who waits for an answer gets it.
+    pub fn release(&self) {
+        self.taken.held.send_replace(false);
+    }
+
+    /// How many bytes arrived.
+    pub fn size(&self) -> usize {
+        locked(&self.taken.text).len()
+    }
+
+    /// Whether the last lines that arrived have this text among them: a look at all of them takes long when they are many.
+    pub fn ends_with(&self, text: &str) -> bool {
+        const LOOKED_AT: usize = 64 << 10;
+        let received = locked(&self.taken.text);
+        let start = received.len().saturating_sub(LOOKED_AT);
+        received.as_bytes()[start..]
+            .windows(text.len())
+            .any(|window| window == text.as_bytes())
+    }
+
     /// All lines that arrived.
     pub fn received(&self) -> String {
         locked(&self.taken.text).clone()
@@ -138,6 +165,7 @@ struct Taken {
     demanded: Arc<Mutex<Option<String>>>,
     refused: Arc<Mutex<usize>>,
     refuses: Arc<Mutex<bool>>,
+    held: Arc<watch::Sender<bool>>,
 }
 
 fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -145,7 +173,8 @@ fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 async fn take(State(taken): State<Taken>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    if *locked(&taken.refuses) {
+    let mut held = taken.held.subscribe();
+    if held.wait_for(|held| !held).await.is_err() || *locked(&taken.refuses) {
         return StatusCode::SERVICE_UNAVAILABLE;
     }
     let demanded = locked(&taken.demanded).clone();

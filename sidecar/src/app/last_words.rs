@@ -68,6 +68,7 @@ mod tests {
             suppressed_alerts: 0,
             files: vec![files],
             containers: Vec::new(),
+            spills: Vec::new(),
             steps: Vec::new(),
             counts: Vec::new(),
             sinks: vec![sink],

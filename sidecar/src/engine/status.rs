@@ -1,7 +1,7 @@
 //! What `/status` and `/metrics` show of a pipeline.
 
 use super::Engine;
-use super::batch::LaneCounts;
+use super::batch::{Lane, LaneCounts};
 use super::follow::FollowCounts;
 use super::outlets::Taken;
 use super::spool::{Counts, Spool};
@@ -241,28 +241,7 @@ impl Engine {
             .lanes
             .iter()
             .zip(&self.sink_names)
-            .map(|(lane, name)| {
-                let LaneCounts {
-                    sent,
-                    sent_bytes,
-                    retries,
-                    rejected,
-                    given_up,
-                    dropped,
-                } = lane.counts;
-                SinkStatus {
-                    name: name.clone(),
-                    sent,
-                    sent_bytes,
-                    retries,
-                    rejected,
-                    given_up,
-                    dropped,
-                    lost: 0,
-                    unacknowledged: lane.records() as u64,
-                    error: lane.error.clone(),
-                }
-            });
+            .map(|(lane, name)| sink(name, lane));
         PipelineStatus {
             name: self.name.clone(),
             generation: self.generation,
@@ -277,6 +256,29 @@ impl Engine {
             counts: self.outlets.steps().metrics().collect(),
             sinks: sinks.collect(),
         }
+    }
+}
+
+fn sink(name: &str, lane: &Lane) -> SinkStatus {
+    let LaneCounts {
+        sent,
+        sent_bytes,
+        retries,
+        rejected,
+        given_up,
+        dropped,
+    } = lane.counts;
+    SinkStatus {
+        name: name.to_owned(),
+        sent,
+        sent_bytes,
+        retries,
+        rejected,
+        given_up,
+        dropped,
+        lost: 0,
+        unacknowledged: lane.records() as u64,
+        error: lane.error.clone(),
     }
 }
 

@@ -21,7 +21,7 @@ pub fn document(containers: &[&str], sinks: &Value) -> Value {
 
 pub struct Shipper {
     pub place: Place,
-    port: u16,
+    pub port: u16,
     pub running: Option<Running>,
 }
 
@@ -40,17 +40,6 @@ impl Shipper {
         let (place, port) = (Place::new(), free_port());
         let mut command = place.by_whole_document(document, port);
         command.env("POD_NAME", pod);
-        Self {
-            running: Some(Running::start(with_api(&mut command, api))),
-            place,
-            port,
-        }
-    }
-
-    /// The next one in its place.
-    pub fn again(place: Place, api: &Api, document: &Value) -> Self {
-        let port = free_port();
-        let mut command = place.by_whole_document(document, port);
         Self {
             running: Some(Running::start(with_api(&mut command, api))),
             place,

@@ -2,8 +2,8 @@
 
 use crate::book::Book;
 use crate::kubelet::{Api, Cut};
-use crate::shipper::{Shipper, document, same};
-use crate::support::eventually;
+use crate::shipper::{Shipper, document, same, with_api};
+use crate::support::{Place, Running, eventually, free_port};
 use crate::{disk_bytes, lines_on_disk, spool};
 use logship::io::clock;
 use serde_json::{Value, json};
@@ -279,6 +279,17 @@ fn changed_document_sends_the_backlog_the_new_way() {
     shipper.terminate();
 }
 
+/// The next one in its place.
+fn again(place: Place, api: &Api, document: &Value) -> Shipper {
+    let port = free_port();
+    let mut command = place.by_whole_document(document, port);
+    Shipper {
+        running: Some(Running::start(with_api(&mut command, api))),
+        place,
+        port,
+    }
+}
+
 #[test]
 fn stop_with_a_dead_sink_leaves_what_is_not_sent_to_the_next_start() {
     let (api, book) = (Api::start(), Book::start());
@@ -294,7 +305,7 @@ fn stop_with_a_dead_sink_leaves_what_is_not_sent_to_the_next_start() {
     assert_eq!(lines_on_disk(&spool(&place)).len(), 2000);
     rotate_away(&api);
     book.close(false);
-    let shipper = Shipper::again(place, &api, &document);
+    let shipper = again(place, &api, &document);
     wait_until_sent(&book, "bus", &expected);
     wait_until_gone(&spool(&shipper.place));
     shipper.terminate();
@@ -303,7 +314,7 @@ fn stop_with_a_dead_sink_leaves_what_is_not_sent_to_the_next_start() {
 #[test]
 fn without_a_state_directory_nothing_is_kept_and_that_is_said_once() {
     let (api, book) = (Api::start(), Book::start());
-    let place = crate::support::Place::new();
+    let place = Place::new();
     let file = place.path("shop.json");
     std::fs::write(&file, to(&book.url("bus"), 16 * MIB).to_string()).unwrap();
     let mut command = place.binary();

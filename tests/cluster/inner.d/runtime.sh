@@ -30,6 +30,7 @@ X
 X
 }
 
+# Output is rotated soon, so that tests see it happen; CONTAINER_LOG_MAX_SIZE is for those that must not.
 write_kubelet_config() {
     echo 'nameserver 10.96.0.10' >"$state/resolv.conf"
     cat >"$state/kubelet.yaml" <<X
@@ -48,6 +49,9 @@ clusterDNS: [10.96.0.10]
 clusterDomain: cluster.local
 resolvConf: $state/resolv.conf
 containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
+containerLogMaxSize: ${CONTAINER_LOG_MAX_SIZE:-2Mi}
+containerLogMaxFiles: 5
+containerLogMonitorInterval: 3s
 evictionHard: {memory.available: 100Mi, nodefs.available: 1%, imagefs.available: 1%, nodefs.inodesFree: 1%}
 imageGCHighThresholdPercent: 100
 volumePluginDir: $state/volumeplugins

@@ -131,8 +131,11 @@ impl Shipper {
     }
 }
 
-/// Cargo puts it beside the folder of the test programs.
-fn binary() -> Result<PathBuf> {
+/// The sidecar's binary: cargo puts it beside the folder of the test programs.
+///
+/// # Errors
+/// When it is not built.
+pub(crate) fn binary() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
     let folder = test.parent().and_then(std::path::Path::parent);
     let binary = folder.context("a program without a folder")?.join("logship");

@@ -1,0 +1,142 @@
+//! Files that the kubelet rotates while they are followed: the API serves the newest alone. The cluster's kubelet rotates at 2 MiB and
+//! looks every three seconds (`tests/cluster/inner.d/runtime.sh`).
+
+use super::writers::{follow, numbered};
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::Pod;
+use logship_tests::cluster::Namespace;
+use logship_tests::follower::Follower;
+use logship_tests::peers::HttpSink;
+use logship_tests::wait::{Look, PATIENCE, wait_for};
+use logship_tests::{api_server, oracle};
+use std::collections::BTreeSet;
+use std::fs;
+
+/// Behind each number, so that a line has about a KiB.
+fn filling() -> String {
+    "x".repeat(1_000)
+}
+
+/// Names of the files that the kubelet made of the container's, as far as they were seen.
+#[derive(Default)]
+struct Rotated(BTreeSet<String>);
+
+impl Rotated {
+    /// Looks at the node's folder; returns how many were seen by now.
+    async fn look(&mut self, namespace: &Namespace, pod: &str) -> Result<usize> {
+        let uid = namespace
+            .api::<Pod>()
+            .get(pod)
+            .await?
+            .metadata
+            .uid
+            .unwrap_or_default();
+        let folder = format!("/var/log/pods/{}_{pod}_{uid}/web", namespace.name);
+        // It is not there before the container is.
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            // 0.log.20060102-150405, later with .gz or, half-way, .tmp.
+            let stamp = name
+                .strip_prefix("0.log.")
+                .and_then(|rest| rest.split('.').next());
+            self.0.extend(stamp.map(str::to_owned));
+        }
+        Ok(self.0.len())
+    }
+}
+
+/// What the sidecar's status says about output that may be missing.
+async fn gaps(follower: &Follower) -> Result<u64> {
+    let status = follower.status().await?;
+    let container = &status["containers"][0];
+    let count = |name: &str| container[name].as_u64().unwrap_or_default();
+    Ok(count("rotationGaps") + count("heldBackGaps"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_when_the_kubelet_rotates_what_is_followed() -> Result<()> {
+    const LINES: usize = 9_000;
+    let sink = HttpSink::start().await?;
+    let namespace = Namespace::create("rotated", &[]).await?;
+    let program = numbered("web", 0..LINES, 100, &filling());
+    let follower = follow(&namespace, "web", &program, api_server::ADDRESS.port(), &sink).await?;
+    let mut rotated = Rotated::default();
+    let last = format!("web={};", LINES - 1);
+    wait_for("the last line arrives", PATIENCE, async || {
+        let files = rotated.look(&namespace, "web").await?;
+        let is_there = sink.ends_with(&last);
+        Ok(if is_there {
+            Look::Done(())
+        } else {
+            Look::NotYet((files, sink.size(), follower.process.said()))
+        })
+    })
+    .await?;
+    ensure!(rotated.0.len() >= 2, "the kubelet rotated only {:?}", rotated.0);
+    oracle::each_once(&sink.received(), "web", LINES)?;
+    ensure!(
+        gaps(&follower).await? == 0,
+        "gaps are told of: {}",
+        follower.process.said()
+    );
+    Ok(())
+}
+
+/// Writes some 8 MB a second until there is a file /tmp/stop, then how many lines it were, each second.
+fn torrent() -> String {
+    let filling = "x".repeat(8_000);
+    format!(
+        "BEGIN {{ while (system(\"test -e /tmp/stop\")) {{ \
+         for (j = 0; j < 100; j++) print \"web=\" i++ \";{filling}\"; fflush(); system(\"usleep 95000\") }} \
+         while (1) {{ print \"end=\" i \";\"; fflush(); system(\"sleep 1\") }} }}"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_is_held_back_over_several_rotations_tells_of_the_gap() -> Result<()> {
+    /// The buffers on the way take what is written between the first two.
+    const ROTATIONS: usize = 4;
+    let sink = HttpSink::start().await?;
+    let namespace = Namespace::create("held", &[]).await?;
+    let follower = follow(&namespace, "web", &torrent(), api_server::ADDRESS.port(), &sink).await?;
+    follower.wait_until_following().await?;
+    sink.hold();
+    let mut rotated = Rotated::default();
+    let before = rotated.look(&namespace, "web").await?;
+    wait_for("the rotations", PATIENCE, async || {
+        let now = rotated.look(&namespace, "web").await?;
+        Ok(if now >= before + ROTATIONS {
+            Look::Done(())
+        } else {
+            Look::NotYet(now)
+        })
+    })
+    .await?;
+    namespace
+        .must_kubectl(&["exec", "web", "--", "touch", "/tmp/stop"])
+        .await?;
+    sink.release();
+    wait_for("the present is shipped", PATIENCE, async || {
+        Ok(if sink.ends_with("end=") {
+            Look::Done(())
+        } else {
+            Look::NotYet((sink.size(), follower.process.said()))
+        })
+    })
+    .await?;
+    let text = sink.received();
+    let written = oracle::lines(&text, "end")
+        .pop()
+        .context("the end tells how many")?;
+    let arrived: BTreeSet<usize> = oracle::lines(&text, "web").into_iter().collect();
+    let missing = written - arrived.len();
+    let said = follower.process.said();
+    // Without a loss there is nothing to tell of: then the buffers on the way are larger than the test thinks.
+    ensure!(missing > 0, "nothing was lost over {} rotations", rotated.0.len());
+    ensure!(
+        gaps(&follower).await? > 0,
+        "{missing} of {written} lines were lost in silence: {said}"
+    );
+    ensure!(said.contains("may be missing"), "{said}");
+    Ok(())
+}
