@@ -24,6 +24,7 @@ pub mod spool;
 pub mod status;
 pub mod summary;
 pub mod tail;
+mod turns;
 
 pub use self::contract::{Input, Output, OutputStream, Start};
 
@@ -50,10 +51,6 @@ pub type Tick = Duration;
 
 /// Longer records are truncated.
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
-/// Settled positions are saved at most this often.
-const SAVE_INTERVAL: Duration = Duration::from_millis(500);
-/// After so many questions something else has its turn, if there is anything.
-const QUESTIONS_IN_A_ROW_MAX: u32 = 128;
 /// How long before the end of a drain files are read for the last time.
 const LAST_LOOK: Duration = Duration::from_secs(2);
 
@@ -383,77 +380,10 @@ impl Engine {
             .for_each(|source| source.tail.drain(now));
     }
 
-    fn next_send(&mut self, now: Tick) -> Option<Output> {
-        // At the bound nothing is read, so nothing would come to fill a batch.
-        let flush = self.drain_until.is_some() || self.hand_over.is_some() || self.outlets.are_at_bound();
-        let mut lanes = self.outlets.lanes.iter_mut().enumerate();
-        lanes.find_map(|(sink, lane)| {
-            lane.poll(now, flush)
-                .map(|(id, batch)| Output::Send { sink, id, batch })
-        })
-    }
-
-    fn next_save(&mut self, now: Tick) -> Option<Output> {
-        if self.unsaved != Some(true) || now < self.next_save {
-            return None;
-        }
-        self.unsaved = Some(false);
-        self.next_save = now + SAVE_INTERVAL;
-        Some(self.save())
-    }
-
     /// What is settled goes from the spools behind it, written or not: a full volume must not keep what would make room.
     fn save(&mut self) -> Output {
         self.outlets.saved();
         Output::Save(self.checkpoint().to_bytes())
-    }
-
-    /// What a spool has to do on the disk.
-    fn next_act(&mut self, now: Tick) -> Option<Output> {
-        if self.hand_over.is_some() {
-            return None;
-        }
-        self.outlets.next_act(now)
-    }
-
-    /// Questions come first, but there may always be files to open, and then nothing would ever be read or sent.
-    fn next_in_turn(&mut self, now: Tick) -> Option<Output> {
-        if self.questions_in_a_row >= QUESTIONS_IN_A_ROW_MAX {
-            self.questions_in_a_row = 0;
-            let other = self.next_other(now);
-            if other.is_some() {
-                return other;
-            }
-        }
-        let question = self.next_question(now);
-        if question.is_some() {
-            self.questions_in_a_row += 1;
-            return question;
-        }
-        self.questions_in_a_row = 0;
-        self.next_other(now)
-    }
-
-    fn next_other(&mut self, now: Tick) -> Option<Output> {
-        self.next_send(now)
-            .or_else(|| self.next_act(now))
-            .or_else(|| self.next_save(now))
-            .or_else(|| self.next_read())
-    }
-
-    /// What a source asks for, besides reading.
-    fn next_question(&mut self, now: Tick) -> Option<Output> {
-        if self.hand_over.is_some() {
-            return None;
-        }
-        self.sources.poll(now, &mut self.outlets)
-    }
-
-    fn next_read(&mut self) -> Option<Output> {
-        if self.hand_over.is_some() || !self.outlets.find_room() {
-            return None;
-        }
-        self.sources.next_read()
     }
 
     /// The end of a drain: everything is settled, or time is up. What is settled is saved first.
