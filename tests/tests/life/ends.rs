@@ -6,8 +6,9 @@ use k8s_openapi::api::core::v1::Pod;
 use logship_tests::cluster::{is_injected, phase};
 use serde_json::{Value, json};
 
-/// Fails the first time and succeeds the second. The API has the output of a run until the next one has ended, so that one takes a while.
-const SECOND_TIME: &str = "[ -e /data/once ] && { echo again; sleep 4; exit 0; }; touch /data/once; echo 'first and failed'; exit 1";
+/// Fails the first time and succeeds the second. The API has the output of a run until the next one has ended, so that one takes as long as a
+/// sidecar may need to start on a machine that starts many pods at once.
+const SECOND_TIME: &str = "[ -e /data/once ] && { echo again; sleep 15; exit 0; }; touch /data/once; echo 'first and failed'; exit 1";
 /// Ends again and again.
 const FOR_EVER: &str =
     "run=$(cat /data/run 2>/dev/null || echo 0); echo \"run $run\"; echo $((run + 1)) > /data/run; sleep 4";
