@@ -1,5 +1,6 @@
 //! The real cluster: a namespace for each test, objects applied as a user applies them, and what can be seen of pods.
 
+use crate::manifests::quiet_pod;
 use crate::wait::{Look, PATIENCE, wait_for};
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
@@ -8,6 +9,7 @@ use kube::{Api, Client};
 use logship_crd::names;
 use logship_crd::v1alpha1::{ConditionType, LogShipping, LogShippingStatus};
 use std::process::Stdio;
+use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
@@ -188,6 +190,36 @@ impl Namespace {
                 Some(status) if condition(&status) => Look::Done(status),
                 seen => Look::NotYet(seen),
             })
+        })
+        .await
+    }
+
+    /// Waits until admission injects pods of this namespace, whichever replica of the operator is asked.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub async fn wait_until_injected(&self, after: &str, patience: Duration) -> Result<()> {
+        /// Each goes to any of the replicas.
+        const IN_A_ROW: usize = 8;
+        let what = format!("pods are injected after {after}");
+        wait_for(&what, patience, async || {
+            for _ in 0..IN_A_ROW {
+                let create = [
+                    "-n",
+                    &self.name,
+                    "create",
+                    "--dry-run=server",
+                    "-o",
+                    "yaml",
+                    "-f",
+                    "-",
+                ];
+                let answer = run("kubectl", &create, &quiet_pod("app")).await?;
+                if !answer.success || !answer.text.contains(names::INJECTED_ANNOTATION) {
+                    return Ok(Look::NotYet(answer.text));
+                }
+            }
+            Ok(Look::Done(()))
         })
         .await
     }

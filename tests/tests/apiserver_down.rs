@@ -3,6 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use logship_tests::cluster::{Namespace, address, is_injected, is_ready};
+use logship_tests::manifests::SHIP_OUTPUT;
 use logship_tests::peers::HttpSink;
 use logship_tests::wait::{Look, PATIENCE, wait_for};
 use logship_tests::{TOOLS_IMAGE, api_server, oracle, release};
@@ -123,5 +124,9 @@ async fn twenty_sidecars_lose_nothing_and_come_back_one_after_the_other() -> Res
     for name in &names {
         oracle::each_once(&text, name, LINES)?;
     }
-    Ok(())
+
+    // The operator watches again, too: what is new since is known to every replica.
+    let new = Namespace::enabled("apiserver-back").await?;
+    new.ship("all", SHIP_OUTPUT).await?;
+    new.wait_until_injected("the outage", PATIENCE).await
 }

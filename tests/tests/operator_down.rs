@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::rbac::v1::Role;
 use kube::api::DeleteParams;
 use logship_crd::names;
-use logship_tests::cluster::{Namespace, is_injected, is_ready, must_run, run};
+use logship_tests::cluster::{Namespace, is_injected, is_ready, must_run};
 use logship_tests::manifests::{SHIP_OUTPUT, quiet_pod};
 use logship_tests::release;
 use logship_tests::wait::{Look, wait_for};
@@ -109,30 +109,9 @@ async fn admission_recovers_from_the_loss_of_its_authority() -> anyhow::Result<(
         ],
     ] {
         must_run("kubectl", loss, "").await?;
-        let dry_run = [
-            "-n",
-            &namespace.name,
-            "create",
-            "--dry-run=server",
-            "-o",
-            "yaml",
-            "-f",
-            "-",
-        ];
-        wait_for(
-            &format!("a required pod is injected after {loss:?}"),
-            TAKEOVER,
-            async || {
-                let answer = run("kubectl", &dry_run, &quiet_pod("app")).await?;
-                let is_injected = answer.success && answer.text.contains(names::INJECTED_ANNOTATION);
-                Ok(if is_injected {
-                    Look::Done(())
-                } else {
-                    Look::NotYet(answer.text)
-                })
-            },
-        )
-        .await?;
+        namespace
+            .wait_until_injected(&format!("{loss:?}"), TAKEOVER)
+            .await?;
     }
     Ok(())
 }
