@@ -58,12 +58,13 @@ pub async fn arrives_although_the_sidecars_are_killed(
     })
     .await?;
 
-    for pod in namespace
-        .wait_pods("app=web", pods.len(), "ready", is_ready)
-        .await?
-    {
-        let restarts = |container| container_status(&pod, container).map(|status| status.restart_count);
-        let seen = (restarts("logship"), restarts("nginx"));
+    // The kubelet may say so later than the lines arrive.
+    let restarts = |pod: &Pod, container| container_status(pod, container).map(|status| status.restart_count);
+    let back = namespace.wait_pods("app=web", pods.len(), "ready, with a new sidecar", |pod| {
+        is_ready(pod) && restarts(pod, "logship") > Some(0)
+    });
+    for pod in back.await? {
+        let seen = (restarts(&pod, "logship"), restarts(&pod, "nginx"));
         ensure!(
             seen == (Some(1), Some(0)),
             "{}: restarts of sidecar and nginx: {seen:?}",
