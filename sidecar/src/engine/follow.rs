@@ -18,7 +18,7 @@ pub use self::stream::{Cause, Gap};
 use self::account::Account;
 use self::instances::{Instances, Next};
 use self::pause::Pause;
-use self::stream::{FILE_AGE_MIN, Seen, Stream, Taken};
+use self::stream::{Seen, Stream, Taken};
 use super::checkpoint::ContainerPosition;
 use super::framer::lines::Line;
 use super::outlets::{Context, Outlets, Position, StreamId};
@@ -26,6 +26,7 @@ use super::report::Report;
 use super::resume::Resume;
 use super::{Output, Tick};
 use crate::record::Labels;
+use crate::record::time::SECOND;
 use std::time::Duration;
 
 /// A stream that ended without anything new this soon is not reopened at once.
@@ -33,6 +34,9 @@ const STREAM_AGE_MIN: Duration = Duration::from_secs(1);
 /// Where the node's clock was set back, what is older than this by it is not asked for again: the connection that got nothing
 /// any more for that reason is given up before.
 const CLOCK_BACK_SECONDS: i64 = 300;
+/// Who read a file to its end and asks for the next one this soon behind its last line misses none between: the kubelet looks at
+/// most every three seconds whether a file is to be rotated (`containerLogMonitorInterval`), and what it does then may take a moment.
+const READ_OUT_AGE_MAX: Duration = Duration::from_secs(2);
 /// At a drain, output that the API does not have is asked for again for this long, at this interval: a short container may have
 /// ended before anybody heard that it started.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(2);
@@ -278,14 +282,15 @@ impl Follow {
         // Its lines were taken for those of the instance before, of which nothing was read since that stream was opened.
         let mistaken = seen.filter(|seen| previous && seen.was_of_next(of.restarts, of.started));
         let mut since = mistaken.map_or_else(|| self.taken.since(), |seen| seen.since);
-        if since.is_some_and(|since| of.found < since) {
-            since = Some(of.found.saturating_sub(CLOCK_BACK_SECONDS));
+        let found = of.found.div_euclid(SECOND);
+        if since.is_some_and(|since| found < since) {
+            since = Some(found.saturating_sub(CLOCK_BACK_SECONDS));
         }
         let read = of.restarts.checked_sub(u32::from(previous));
         let continues = self.instances.present() == read
             && !self.taken.is_fresh()
             && mistaken.is_none()
-            && !(is_read_out && self.taken.is_of(of.found, FILE_AGE_MIN));
+            && !(is_read_out && self.taken.is_of(of.found, READ_OUT_AGE_MAX));
         let repeats = self.taken.repeats(since);
         let stream = Stream::new(now, (of, previous), since, repeats, continues);
         self.state = State::Streaming(Box::new(stream));

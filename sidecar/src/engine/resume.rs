@@ -17,11 +17,10 @@ mod written;
 
 pub use self::written::Recent;
 
-use crate::record::time::Nanos;
+use crate::record::time::{Nanos, SECOND};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
-const SECOND: Nanos = 1_000_000_000;
 /// So many lines are remembered each, the last ones.
 pub const LINES_MAX: usize = 4096;
 /// The next connection asks for what is as old as the earliest of so many lines: times that went back are no exception then.
@@ -126,10 +125,10 @@ impl Resume {
         self.fresh
     }
 
-    /// Whether the last line was written less than `age` before this second.
-    pub fn is_of(&self, second: i64, age: Duration) -> bool {
-        let written = self.last.back().map(|key| key.second());
-        written.is_some_and(|written| second.abs_diff(written) < age.as_secs())
+    /// Whether the last line was written less than `age` before this time.
+    pub fn is_of(&self, time: Nanos, age: Duration) -> bool {
+        let written = self.last.back().map(|key| key.time);
+        written.is_some_and(|written| u128::from(time.abs_diff(written)) < age.as_nanos())
     }
 
     /// `sinceTime` of the next connection, in seconds; none: from the beginning.

@@ -4,7 +4,9 @@
 /// Nanoseconds since 1970-01-01T00:00:00Z.
 pub type Nanos = i64;
 
-const SECOND: i64 = 1_000_000_000;
+/// So many are a second.
+pub const SECOND: Nanos = 1_000_000_000;
+
 const DAY_SECONDS: i64 = 86_400;
 /// The nanoseconds of the last of so many digits of a second.
 const SECOND_PARTS: [i64; 10] = [

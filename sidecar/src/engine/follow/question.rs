@@ -1,5 +1,6 @@
 //! What is asked of the API about a container, and what it answers.
 
+use crate::record::time::Nanos;
 use std::time::Duration;
 
 /// What the pod's status says about a container.
@@ -24,8 +25,8 @@ pub struct Instance {
     pub restarts: u32,
     /// When it was started last, in seconds since 1970.
     pub started: Option<i64>,
-    /// The clock of the node when it was found, in seconds since 1970: the one that lines have their times from.
-    pub found: i64,
+    /// The clock of the node when it was found: the one that lines have their times from.
+    pub found: Nanos,
 }
 
 /// What to ask the API.

@@ -10,12 +10,12 @@ use crate::engine::framer::lines::{Line, Lines};
 use crate::engine::output_line::{OutputLine, TIMESTAMP_BYTES_MAX};
 use crate::engine::resume::Repeats;
 use crate::engine::{RECORD_BYTES_MAX, Tick};
-use crate::record::time::Nanos;
+use crate::record::time::{Nanos, SECOND};
 use std::time::Duration;
 
-const SECOND: Nanos = 1_000_000_000;
-/// The kubelet looks at most this often whether a file is to be rotated (`containerLogMonitorInterval`), so that no file lives for less.
-pub(super) const FILE_AGE_MIN: Duration = Duration::from_secs(3);
+/// The kubelet looks at most every three seconds whether a file is to be rotated (`containerLogMonitorInterval`), and compresses the
+/// ones before first, at which it may be a second or two the first time and quick the next. So hardly a file lives for less.
+const FILE_AGE_MIN: Duration = Duration::from_secs(1);
 /// What is on its way when reading is held back: less than what a connection's buffers take does not hold the API's reader back.
 const BUFFERED_BYTES_MIN: usize = 64 << 10;
 /// More of a notice is not told.

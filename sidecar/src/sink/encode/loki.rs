@@ -14,14 +14,12 @@ use super::protobuf::{
 };
 use super::streams::{groups, join, split};
 use super::{Batch, Common, Encode, json};
-use crate::record::time::Nanos;
+use crate::record::time::{Nanos, SECOND};
 use crate::record::{Labels, Record, Stream, Value};
 use ::bytes::Bytes;
 use logship_crd::agent_config::LokiSink;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-
-const SECOND: Nanos = 1_000_000_000;
 
 /// `PushRequest.streams`.
 const STREAMS: u8 = bytes_key(1);

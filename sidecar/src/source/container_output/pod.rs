@@ -1,13 +1,11 @@
 //! What a pod says about its containers. Pure.
 
 use crate::engine::follow::{ContainerState, Instance};
-use crate::record::time::{Nanos, parse_rfc3339};
+use crate::record::time::{Nanos, SECOND, parse_rfc3339};
 use logship_crd::names;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
-
-const SECOND: Nanos = 1_000_000_000;
 
 /// What we read of a `v1.Pod`; the API server's other fields are passed over.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -104,7 +102,7 @@ pub fn instance(pod: &Pod, container: &str, now: Nanos) -> Option<Instance> {
         state: ContainerState::NotStarted,
         restarts: 0,
         started: None,
-        found: now.div_euclid(SECOND),
+        found: now,
     };
     let Some(status) = statuses(pod).find(|status| status.name == container) else {
         let Spec {
@@ -265,7 +263,7 @@ mod tests {
             let found = instance(&unstarted, "it", 7 * SECOND).unwrap();
             assert_eq!(
                 (found.state, found.found),
-                (ContainerState::NotStarted, 7),
+                (ContainerState::NotStarted, 7 * SECOND),
                 "{spec}"
             );
             let status = json!({"name": "it", "restartCount": 1, "state": {"running": {"startedAt": "1970-01-01T00:00:05Z"}}});
