@@ -400,6 +400,9 @@ impl Engine {
             // Nobody would go on counting.
             return self.next_send(now);
         }
+        if let Some(report) = self.sources.conclude() {
+            return Some(Output::Report(report));
+        }
         if self.unsaved == Some(true) {
             // Once: a full volume must not keep the process.
             self.unsaved = None;

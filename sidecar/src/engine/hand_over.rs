@@ -71,6 +71,9 @@ impl Engine {
         if let Some(act) = self.outlets.close_spools(now) {
             return Some(act);
         }
+        if let Some(report) = self.sources.conclude() {
+            return Some(Output::Report(report));
+        }
         if self.unsaved == Some(true) {
             self.unsaved = None;
             return Some(self.save());

@@ -10,8 +10,10 @@
 //! than the newest [`DISORDER_LINES`] lines by more than a second and was written while nobody was connected: the API does not serve
 //! it. The last line taken is always served again unless its file was rotated, see [`Repeats::lacks_last`].
 //!
-//! Not seen through: of a line that the container runtime wrote in pieces on both sides of `sinceTime` the API serves the second
-//! half alone, which is taken for a line.
+//! Not seen through, because the API serves the second half alone: a line that the container runtime wrote in pieces (it does beyond
+//! 16 KiB) on both sides of `sinceTime`, or on both sides of a rotation. The half is counted as a notice, because it has no time, or taken
+//! for a line, where it has one (behind a rotation, and from older kubelets). A clock that was set back by more than the lines that
+//! are known: those before are served again with those behind, and sent again, until the file is rotated.
 
 mod written;
 
@@ -186,28 +188,37 @@ impl Resume {
 }
 
 impl Repeats {
-    /// Whether the line was taken by an earlier connection; counts it off.
+    /// Whether the line was taken by an earlier connection; counts it off. What was taken before the remembered lines is served before
+    /// them, so it is looked for first: of equal lines some may be remembered each, and those before not.
     pub fn holds(&mut self, key: LineKey) -> bool {
-        if let Some(count) = self.each.get_mut(&key) {
-            // What was taken before the remembered lines is served before them, so nothing of it follows.
-            self.earlier.clear();
-            *count -= 1;
-            if *count == 0 {
-                self.each.remove(&key);
-                self.last = self.last.filter(|last| *last != key);
-            }
-            if self.each.is_empty() {
-                // The memory is given back: a connection may last for months.
-                self.each = HashMap::new();
-            }
-            return true;
-        }
+        self.is_of_earlier(key) || self.is_remembered(key)
+    }
+
+    fn is_of_earlier(&mut self, key: LineKey) -> bool {
         let Some(earlier) = self.earlier.get_mut(&key.second()) else {
             return false;
         };
         let is_taken = earlier.lines > 0 && key.time <= earlier.newest;
         earlier.lines -= u64::from(is_taken);
         is_taken
+    }
+
+    fn is_remembered(&mut self, key: LineKey) -> bool {
+        let Some(count) = self.each.get_mut(&key) else {
+            return false;
+        };
+        // Nothing of what was taken before follows.
+        self.earlier.clear();
+        *count -= 1;
+        if *count == 0 {
+            self.each.remove(&key);
+            self.last = self.last.filter(|last| *last != key);
+        }
+        if self.each.is_empty() {
+            // The memory is given back: a connection may last for months.
+            self.each = HashMap::new();
+        }
+        true
     }
 
     /// The last line that was taken, if it did not come again. Nothing new may come before it: else the file was rotated.

@@ -235,6 +235,12 @@ impl Sources {
             && self.streams.iter().all(|source| source.follow.is_drained())
     }
 
+    /// What a container output suspects, which will not be known any more.
+    pub fn conclude(&mut self) -> Option<Report> {
+        let mut streams = self.streams.iter_mut();
+        streams.find_map(|source| source.follow.conclude())
+    }
+
     /// Writes down where each is.
     pub fn save(&self, checkpoint: &mut Checkpoint) {
         for FileSource { name, tail, .. } in &self.files {

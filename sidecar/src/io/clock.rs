@@ -2,9 +2,10 @@
 
 use super::watch;
 use crate::engine::Tick;
-use crate::record::time::Nanos;
+use crate::record::time::{Nanos, SECOND};
 use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+    timerfd_create, timerfd_settime,
 };
 use std::io;
 use std::os::fd::OwnedFd;
@@ -106,6 +107,16 @@ fn once(rest: Duration) -> io::Result<Itimerspec> {
 pub fn wall() -> Nanos {
     // The clock of a machine stands in the years that nanoseconds reach, or is so wrong that any time will do.
     Nanos::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or_default()
+}
+
+/// By how much the time of day is ahead of the clock that nobody sets.
+pub fn ahead() -> Nanos {
+    let monotonic = clock_gettime(ClockId::Monotonic);
+    let since_boot = monotonic
+        .tv_sec
+        .saturating_mul(SECOND)
+        .saturating_add(monotonic.tv_nsec);
+    wall().saturating_sub(since_boot)
 }
 
 #[cfg(test)]

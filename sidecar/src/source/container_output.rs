@@ -1,6 +1,7 @@
 //! Answers what the engine asks the Kubernetes API about one container's output.
 
 mod api;
+mod node_clock;
 mod patience;
 mod pod;
 mod reading;
@@ -8,6 +9,7 @@ mod reading;
 pub use self::api::{Error, LogQuery, PodApi};
 pub use self::pod::{choose, instance, others_ended};
 
+use self::node_clock::NodeClock;
 use self::patience::Patience;
 use self::reading::Port;
 use crate::engine::follow::{Answer, Ask, Instance};
@@ -51,6 +53,8 @@ pub enum Part {
     HeldBack,
     /// See [`Answer::Silent`].
     Silent,
+    /// See [`Answer::ClockSetBack`].
+    ClockSetBack(Duration),
     /// See [`Answer::Ended`].
     Ended,
     /// See [`Answer::Failed`].
@@ -79,6 +83,7 @@ impl Part {
             Self::Data(bytes) => Answer::Data(bytes),
             Self::HeldBack => Answer::HeldBack,
             Self::Silent => Answer::Silent,
+            Self::ClockSetBack(by) => Answer::ClockSetBack(*by),
             Self::Ended => Answer::Ended,
             Self::Failed { error, retry_after } => Answer::Failed {
                 error: error.clone(),
@@ -97,6 +102,7 @@ pub async fn run(
     mut questions: mpsc::Receiver<Question>,
     replies: mpsc::Sender<Reply>,
 ) {
+    let mut node = NodeClock::new(clock::ahead);
     let mut next = questions.recv().await;
     while let Some(Question { number, ask }) = next.take() {
         let port = Port {
@@ -105,9 +111,13 @@ pub async fn run(
             replies: &replies,
         };
         tokio::select! {
-            last = answer(&mut api, ask, container.as_deref(), port) => {
+            last = answer(&mut api, ask, container.as_deref(), &mut node, port) => {
+                let is_set_back = matches!(last, Part::ClockSetBack(_));
                 if !port.tell(last).await {
                     return;
+                }
+                if is_set_back {
+                    node.forget();
                 }
                 next = questions.recv().await;
             }
@@ -117,7 +127,13 @@ pub async fn run(
 }
 
 /// Answers one question; the last part is returned.
-async fn answer(api: &mut PodApi, ask: Ask, wanted: Option<&str>, port: Port<'_>) -> Part {
+async fn answer(
+    api: &mut PodApi,
+    ask: Ask,
+    wanted: Option<&str>,
+    node: &mut NodeClock,
+    port: Port<'_>,
+) -> Part {
     match ask {
         Ask::Probe => probe(api, wanted).await,
         Ask::Stream {
@@ -126,6 +142,10 @@ async fn answer(api: &mut PodApi, ask: Ask, wanted: Option<&str>, port: Port<'_>
             follow,
             since,
         } => {
+            if let Some(by) = node.set_back() {
+                return Part::ClockSetBack(by);
+            }
+            node.forget();
             let query = LogQuery {
                 container,
                 previous,
@@ -133,7 +153,10 @@ async fn answer(api: &mut PodApi, ask: Ask, wanted: Option<&str>, port: Port<'_>
                 since: since.and_then(|second| jiff::Timestamp::from_second(second).ok()),
             };
             match api.log(&query).await {
-                Ok(body) => reading::read(body, Patience::new(follow, fastrand::f64()), port).await,
+                Ok(body) => {
+                    let patience = Patience::new(follow, fastrand::f64());
+                    reading::read(body, patience, node, port).await
+                }
                 Err(error) => failure(error),
             }
         }

@@ -42,10 +42,18 @@ pub struct Container {
     pub runs: Vec<Run>,
 }
 
+/// What the container runtime writes at once: a line, or a piece of one that is longer than 16 KiB.
+#[derive(Debug)]
+struct Piece {
+    time: Nanos,
+    text: Vec<u8>,
+    ends_line: bool,
+}
+
 /// From a start to the next.
 #[derive(Debug)]
 pub struct Run {
-    files: Vec<Vec<(Nanos, Vec<u8>)>>,
+    files: Vec<Vec<Piece>>,
     started: Nanos,
     pub has_ended: bool,
     /// Its readers do not hear of the next new file: they were busy.
@@ -66,8 +74,28 @@ impl Run {
     }
 
     pub fn write(&mut self, time: Nanos, text: &[u8]) {
-        let line = [&rfc3339(time)[..], b" ", text].concat();
-        self.files.last_mut().unwrap().push((time, line));
+        self.write_piece(time, text, true);
+    }
+
+    /// A piece of a line, whose last one ends it.
+    pub fn write_piece(&mut self, time: Nanos, text: &[u8], ends_line: bool) {
+        let text = text.to_vec();
+        let file = self.files.last_mut().unwrap();
+        file.push(Piece {
+            time,
+            text,
+            ends_line,
+        });
+    }
+
+    /// Which file is written to.
+    pub fn file(&self) -> usize {
+        self.files.len() - 1
+    }
+
+    /// When it was started.
+    pub fn started(&self) -> Nanos {
+        self.started
     }
 
     pub fn rotate(&mut self) {
@@ -114,12 +142,40 @@ impl Container {
     }
 }
 
-/// The kubelet's reader: from the beginning of the file that is current when it is made, passing over lines older than whole seconds.
+/// Which output is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Query {
+    pub previous: bool,
+    pub follows: bool,
+    /// In whole seconds.
+    pub since: Option<i64>,
+}
+
+impl Query {
+    /// As it stands in a request.
+    pub fn read(query: &str) -> Self {
+        let value = |name: &str| {
+            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            pairs.find_map(|(found, value)| (found == name).then(|| value.replace("%3A", ":")))
+        };
+        assert_eq!(value("timestamps").as_deref(), Some("true"));
+        let since = value("sinceTime").map(|text| parse_rfc3339(text.as_bytes()).unwrap());
+        Self {
+            previous: value("previous").is_some(),
+            follows: value("follow").is_some(),
+            since: since.map(|since| since.div_euclid(SECOND)),
+        }
+    }
+}
+
+/// The kubelet's reader: from the beginning of the file that is current when it is made, passing over pieces older than whole seconds.
+/// A time stands only where a line begins, which it tells by the piece before, also where it passed over that one.
 #[derive(Debug)]
 pub struct Reader {
     run: usize,
     file: usize,
-    line: usize,
+    piece: usize,
+    begins_line: bool,
     notice: usize,
     follows: bool,
     since: Option<Nanos>,
@@ -137,27 +193,28 @@ pub enum Step {
 
 impl Reader {
     /// Of the run that a query asks for. None: there is no such run.
-    pub fn new(container: &Container, query: &str) -> Option<Self> {
-        let value = |name: &str| {
-            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-            pairs.find_map(|(found, value)| (found == name).then(|| value.replace("%3A", ":")))
-        };
+    pub fn new(container: &Container, query: Query) -> Option<Self> {
         let last = container.runs.len() - 1;
-        let run = match value("previous") {
-            Some(_) => last.checked_sub(1)?,
-            None => last,
+        let run = if query.previous {
+            last.checked_sub(1)?
+        } else {
+            last
         };
-        let since = value("sinceTime").map(|text| parse_rfc3339(text.as_bytes()).unwrap());
-        assert_eq!(value("timestamps").as_deref(), Some("true"));
         Some(Self {
             run,
-            file: container.runs[run].files.len() - 1,
-            line: 0,
+            file: container.runs[run].file(),
+            piece: 0,
+            begins_line: true,
             notice: container.runs[run].notices.len(),
-            follows: value("follow").is_some(),
-            since: since.map(|since| since.div_euclid(SECOND) * SECOND),
+            follows: query.follows,
+            since: query.since.map(|since| since * SECOND),
             files: None,
         })
+    }
+
+    /// Which run and which of its files it reads.
+    pub fn place(&self) -> (usize, usize) {
+        (self.run, self.file)
     }
 
     pub fn step(&mut self, container: &Container) -> Step {
@@ -169,10 +226,18 @@ impl Reader {
         }
         loop {
             let file = &run.files[self.file];
-            while let Some((time, line)) = file.get(self.line).filter(|_| bytes.len() < STEP_BYTES) {
-                self.line += 1;
-                if self.since.is_none_or(|since| *time >= since) {
-                    bytes.extend_from_slice(line);
+            while let Some(piece) = file.get(self.piece).filter(|_| bytes.len() < STEP_BYTES) {
+                self.piece += 1;
+                let begins_line = std::mem::replace(&mut self.begins_line, piece.ends_line);
+                if self.since.is_some_and(|since| piece.time < since) {
+                    continue;
+                }
+                if begins_line {
+                    bytes.extend_from_slice(&rfc3339(piece.time));
+                    bytes.push(b' ');
+                }
+                bytes.extend_from_slice(&piece.text);
+                if piece.ends_line {
                     bytes.push(b'\n');
                 }
             }
@@ -192,7 +257,7 @@ impl Reader {
             // However many were created: it opens the current one.
             self.files = Some(run.files.len());
             self.file = run.files.len() - 1;
-            self.line = 0;
+            self.piece = 0;
         }
     }
 }

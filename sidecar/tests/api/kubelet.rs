@@ -1,7 +1,7 @@
 //! A scripted API server for one pod: it serves the output of its containers as the real one does, and fails as it is told. Its HTTP/1.1
 //! is its own, so that a connection can break anywhere. It ends with the test's process.
 
-use crate::container::{Container, Kind, Reader, Step};
+use crate::container::{Container, Kind, Query, Reader, Step};
 use crate::tls;
 use logship::io::clock;
 use serde_json::{Value, json};
@@ -338,7 +338,7 @@ impl State {
         else {
             return refusal(404);
         };
-        match Reader::new(&self.containers[index], query) {
+        match Reader::new(&self.containers[index], Query::read(query)) {
             Some(reader) => Answer::Stream(index, reader),
             None => refusal(400),
         }

@@ -9,32 +9,20 @@ mod filesystem;
 mod oracle;
 mod profile;
 mod sabotage;
+mod seeds;
 mod sinks;
 mod world;
 
 use oracle::{Kind, Violation};
 use sabotage::Sabotage;
+use seeds::{live_all, setting};
 use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
 use world::{Tally, World};
 
 const SEEDS: u64 = 10_000;
 /// So many failing seeds are shown of each kind.
 const SHOWN: usize = 15;
-
-/// A setting of this run.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the sizes of tests come from the environment"
-)]
-fn setting(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|_| panic!("{name} is {text:?}, which is no number")),
-    )
-}
 
 /// Lives through one world; with what happened in it if that is asked for.
 fn live(seed: u64, sabotage: Sabotage, traced: bool) -> (Result<Tally, Violation>, String) {
@@ -54,12 +42,19 @@ struct Summary {
 }
 
 impl Summary {
-    fn add(mut self, other: Self) -> Self {
-        self.words += other.words;
-        self.steps += other.steps;
-        self.failed.extend(other.failed);
-        self.failed.sort_by_key(|(seed, _)| *seed);
-        self
+    /// Of the worlds of these seeds.
+    fn of(seeds: std::ops::Range<u64>) -> Self {
+        let mut summary = Self::default();
+        for (seed, result) in live_all(seeds, |seed| live(seed, Sabotage::None, false).0) {
+            match result {
+                Ok(Tally { words, steps }) => {
+                    summary.words += words;
+                    summary.steps += steps;
+                }
+                Err(violation) => summary.failed.push((seed, violation)),
+            }
+        }
+        summary
     }
 
     /// For each broken promise how many worlds broke it, and the first of them.
@@ -83,35 +78,6 @@ impl Summary {
     }
 }
 
-/// Lives through the worlds of these seeds, on as many threads as may be.
-fn live_all(seeds: std::ops::Range<u64>) -> Summary {
-    let next = AtomicU64::new(seeds.start);
-    let work = || {
-        let mut summary = Summary::default();
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seeds.end {
-                return summary;
-            }
-            match live(seed, Sabotage::None, false).0 {
-                Ok(Tally { words, steps }) => {
-                    summary.words += words;
-                    summary.steps += steps;
-                }
-                Err(violation) => summary.failed.push((seed, violation)),
-            }
-        }
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let summaries = workers
-            .into_iter()
-            .map(|worker| worker.join().expect("a worker catches its panics"));
-        summaries.fold(Summary::default(), Summary::add)
-    })
-}
-
 #[test]
 fn no_line_is_lost_repeated_or_reordered_in_any_world() {
     if let Some(seed) = setting("LOGSHIP_WORLD_SEED") {
@@ -119,7 +85,7 @@ fn no_line_is_lost_repeated_or_reordered_in_any_world() {
         panic!("{trace}\n\nseed {seed}: {result:?}");
     }
     let seeds = setting("LOGSHIP_WORLD_SEEDS").unwrap_or(SEEDS);
-    let summary = live_all(0..seeds);
+    let summary = Summary::of(0..seeds);
     assert!(
         summary.failed.is_empty(),
         "{} of {seeds} seeds failed\n{}replay one: LOGSHIP_WORLD_SEED=… cargo test -p logship --test world no_line",

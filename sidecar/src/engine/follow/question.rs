@@ -60,6 +60,8 @@ pub enum Answer<'a> {
     HeldBack,
     /// Nothing came for so long that it was given up. Everything that the API's reader had was read.
     Silent,
+    /// The clock of the node was set back by this, so that the API may pass over what is written from now on.
+    ClockSetBack(Duration),
     /// The stream ended cleanly.
     Ended,
     /// The question failed, or the stream broke.

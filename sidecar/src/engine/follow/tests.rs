@@ -1,6 +1,7 @@
 mod cuts;
 mod gaps;
 
+use super::answers::{CLOCK_BACK_SECONDS, DRAIN_RETRY_INTERVAL, PREVIOUS_PATIENCE};
 use super::*;
 use crate::engine::batch::{Lane, LaneSettings};
 use crate::pipeline::{Run, Steps};
@@ -149,25 +150,79 @@ fn restarted_container_has_its_previous_instance_read_once() {
     );
     world.answer(stream, Answer::Ended);
     let (stream, previous, ..) = world.probe(ContainerState::Running, 1);
+    assert!(previous, "until nothing new comes");
+    world.answer(stream, Answer::Ended);
+    let (stream, previous, ..) = world.probe(ContainerState::Running, 1);
     assert!(!previous);
     world.answer(stream, Answer::Data(line(7, "again").as_bytes()));
     assert_eq!(world.shipped, "a\nlast words\nagain\n");
 }
 
+/// Answers with `answer` whenever the previous instance is asked for: how long it takes until the present one is.
+fn until_present(world: &mut World, answer: impl Fn(&mut World, u64)) -> Duration {
+    let begin = world.now;
+    for _ in 0..100 {
+        let (stream, previous, ..) = world.probe(ContainerState::Running, 1);
+        if !previous {
+            return world.now - begin;
+        }
+        answer(world, stream);
+    }
+    panic!("the present instance is never asked for");
+}
+
+fn missing(world: &World) -> usize {
+    let told = |report: &&Report| matches!(report, Report::OutputGap { instances: 1, .. });
+    world.reports.iter().filter(told).count()
+}
+
 #[test]
-fn previous_instance_that_is_gone_is_reported_as_a_gap_and_the_current_one_is_read() {
+fn previous_instance_that_stays_absent_is_reported_as_a_gap_and_the_present_one_is_read() {
+    let absent = |world: &mut World, stream| world.answer(stream, Answer::Absent("not found".to_owned()));
+    // As the kubelet ends an answer that it cannot go on with.
+    let refused = |world: &mut World, stream| {
+        world.answer(stream, Answer::Data(b"unable to retrieve container logs"));
+        world.answer(stream, Answer::Ended);
+    };
+    let answers: [&dyn Fn(&mut World, u64); 2] = [&absent, &refused];
+    for answer in answers {
+        let mut world = World::new(Vec::new());
+        let waited = until_present(&mut world, answer);
+        let expected = PREVIOUS_PATIENCE..PREVIOUS_PATIENCE + Duration::from_secs(3);
+        assert!(expected.contains(&waited), "{waited:?}");
+        assert_eq!((missing(&world), world.follow.counts().missed_instances), (1, 1));
+    }
+}
+
+#[test]
+fn previous_instance_that_is_absent_for_a_moment_is_no_gap() {
     let mut world = World::new(Vec::new());
+    let (stream, ..) = world.probe(ContainerState::Running, 1);
+    world.answer(stream, Answer::Absent("pod does not exist".to_owned()));
     let (stream, previous, ..) = world.probe(ContainerState::Running, 1);
     assert!(previous);
-    world.answer(stream, Answer::Absent("not found".to_owned()));
-    let (_, previous, ..) = world.probe(ContainerState::Running, 1);
-    assert!(!previous);
-    assert!(
-        world
-            .reports
-            .iter()
-            .any(|report| matches!(report, Report::OutputGap { .. }))
-    );
+    world.answer(stream, Answer::Data(line(5, "last words").as_bytes()));
+    until_present(&mut world, |world, stream| {
+        world.answer(stream, Answer::Data(line(5, "last words").as_bytes()));
+        world.answer(stream, Answer::Ended);
+    });
+    assert_eq!((world.shipped.as_str(), missing(&world)), ("last words\n", 0));
+}
+
+/// The API server ends its answer cleanly where the kubelet broke off.
+#[test]
+fn end_of_an_instance_is_believed_once_nothing_new_came_and_no_line_is_torn() {
+    let whole = line(5, "a") + &line(6, "last words") + "2026-01-02T03:04:07Z no newline";
+    for (state, restarts) in [(ContainerState::Ended, 0), (ContainerState::Running, 1)] {
+        let mut world = World::new(Vec::new());
+        for part in [line(5, "a").len() + 30, whole.len() - 3, whole.len(), whole.len()] {
+            let (stream, previous, ..) = world.probe(state, restarts);
+            assert_eq!(previous, restarts == 1, "{}", world.shipped);
+            world.answer(stream, Answer::Data(&whole.as_bytes()[..part]));
+            world.answer(stream, Answer::Ended);
+        }
+        assert_eq!(world.shipped, "a\nlast words\nno newline\n");
+    }
 }
 
 #[test]
@@ -206,14 +261,16 @@ fn drain_reads_what_is_there_and_ignores_the_interrupted_stream() {
 }
 
 #[test]
-fn ended_container_is_read_to_its_end_once_and_then_drains_at_once() {
+fn ended_container_is_read_to_its_end_and_then_drains_at_once() {
     let mut world = World::new(Vec::new());
-    let (stream, ..) = world.probe(ContainerState::Ended, 0);
-    world.answer(
-        stream,
-        Answer::Data((line(5, "a") + "2026-01-02T03:04:06Z no newline").as_bytes()),
-    );
-    world.answer(stream, Answer::Ended);
+    for _ in 0..2 {
+        let (stream, ..) = world.probe(ContainerState::Ended, 0);
+        world.answer(
+            stream,
+            Answer::Data((line(5, "a") + "2026-01-02T03:04:06Z no newline").as_bytes()),
+        );
+        world.answer(stream, Answer::Ended);
+    }
     assert_eq!(world.shipped, "a\nno newline\n");
     let (question, _) = world.asked();
     let ended = Instance {

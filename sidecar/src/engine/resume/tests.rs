@@ -189,6 +189,24 @@ fn more_lines_than_are_remembered_are_told_by_their_number() {
 }
 
 #[test]
+fn equal_lines_of_one_nanosecond_are_told_apart_where_the_memory_of_each_begins() {
+    for equal in [2, 50, LINES_MAX + 100] {
+        let mut log: Vec<Line> = (0..10).map(|number| line(6, number)).collect();
+        log.extend(vec![(7 * SECOND, 1); equal]);
+        // So that some of the equal ones are remembered each and some are not.
+        let behind = (LINES_MAX - 1).saturating_sub(equal - 2);
+        log.extend((1..=i64::try_from(behind).unwrap()).map(|number| line(7, number)));
+        let (mut resume, mut shipped) = (Resume::default(), Vec::new());
+        read(&mut resume, None, &log, &mut shipped);
+        let mut resume = written_and_read(&resume);
+        let since = resume.since();
+        let api = Api { file: log.clone() };
+        read(&mut resume, since, &api.serve(since), &mut shipped);
+        assert_eq!(shipped.len(), log.len(), "{equal}");
+    }
+}
+
+#[test]
 fn lines_that_are_known_by_their_number_do_not_hide_those_of_a_new_file() {
     let count = 2 * i64::try_from(LINES_MAX).unwrap();
     let log: Vec<Line> = (0..count).map(|number| line(7, number)).collect();

@@ -1,5 +1,6 @@
 //! Hands a stream's bytes on as they come, at the speed of who takes them, and says how it ended.
 
+use super::node_clock::NodeClock;
 use super::patience::Patience;
 use super::{Part, Reply, describe};
 use crate::engine::outlets::StreamId;
@@ -35,7 +36,7 @@ impl Port<'_> {
 }
 
 /// Reads a stream to its end, which is returned.
-pub(super) async fn read<B>(mut body: B, mut patience: Patience, port: Port<'_>) -> Part
+pub(super) async fn read<B>(mut body: B, mut patience: Patience, node: &NodeClock, port: Port<'_>) -> Part
 where
     B: Body<Data = Bytes, Error: std::error::Error> + Unpin,
 {
@@ -50,6 +51,10 @@ where
         };
         // What is no data is trailers, which mean nothing here.
         let Ok(bytes) = frame.into_data() else { continue };
+        if let Some(by) = node.set_back() {
+            // What comes now may be behind something that was passed over; all of it is asked for again.
+            return Part::ClockSetBack(by);
+        }
         patience.received(bytes.len());
         if !hand_on(bytes, &mut patience, port).await {
             return Part::Ended;
@@ -73,8 +78,14 @@ mod tests {
     use futures::{StreamExt, stream};
     use http_body_util::StreamBody;
     use hyper::body::Frame;
+    use std::cell::Cell;
 
     const SOON: Duration = Duration::from_millis(20);
+
+    /// Of a clock that nobody sets.
+    fn node() -> NodeClock {
+        NodeClock::new(|| 0)
+    }
 
     /// The parts of a stream that carries these bytes and then nothing for ever; the first is taken after `wait`.
     async fn parts(follows: bool, chunks: &[&'static str], wait: Duration) -> Vec<String> {
@@ -88,7 +99,7 @@ mod tests {
             replies: &replies,
         };
         let reading = async {
-            let end = read(body, Patience::of(follows, SOON), port).await;
+            let end = read(body, Patience::of(follows, SOON), &node(), port).await;
             port.tell(end).await;
         };
         let taking = async {
@@ -113,6 +124,28 @@ mod tests {
         assert_eq!(
             parts(true, &["a"], Duration::ZERO).await,
             ["Data(b\"a\")", "Silent"]
+        );
+    }
+
+    #[tokio::test]
+    async fn stream_during_which_the_clock_is_set_back_is_asked_for_again() {
+        thread_local! {
+            static AHEAD: Cell<i64> = const { Cell::new(0) };
+        }
+        let node = NodeClock::new(|| AHEAD.get());
+        let (replies, _taken) = mpsc::channel(1);
+        let port = Port {
+            stream: 0,
+            question: 0,
+            replies: &replies,
+        };
+        AHEAD.set(-60_000_000_000);
+        let frame = Ok::<_, std::io::Error>(Frame::data(Bytes::from_static(b"a")));
+        let body = StreamBody::new(stream::iter([frame]));
+        let end = read(body, Patience::of(true, SOON), &node, port).await;
+        assert!(
+            matches!(end, Part::ClockSetBack(by) if by.as_secs() == 60),
+            "{end:?}"
         );
     }
 

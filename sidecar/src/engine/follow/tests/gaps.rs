@@ -1,6 +1,7 @@
 //! Where lines are missing, or seem to be.
 
 use super::*;
+use crate::record::time::SECOND;
 
 fn second(second: u32) -> i64 {
     let text = format!("2026-01-02T03:04:{second:02}Z");
@@ -158,6 +159,9 @@ fn instance_that_was_read_before_the_status_told_of_it_does_not_hide_the_end_of_
     world.answer(stream, Answer::Data(bytes.as_bytes()));
     world.answer(stream, Answer::Ended);
     let (stream, previous, ..) = world.probe(ContainerState::Running, 1);
+    assert!(previous);
+    world.answer(stream, Answer::Ended);
+    let (stream, previous, ..) = world.probe(ContainerState::Running, 1);
     assert!(!previous);
     let bytes = line(30, "again") + &line(31, "more");
     world.answer(stream, Answer::Data(bytes.as_bytes()));
@@ -216,4 +220,19 @@ fn notice_at_the_end_of_a_stream_is_told_and_a_line_that_was_cut_there_is_not() 
     check("2026", 0);
     check("2026-01-02T03:04:06.5", 0);
     check("2026-01-02T03:04:06.500000000Z grö", 0);
+}
+
+#[test]
+fn gap_that_is_suspected_when_the_engine_ends_is_told() {
+    let mut world = World::new(Vec::new());
+    let (stream, ..) = world.probe(ContainerState::Running, 0);
+    world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
+    assert_eq!(world.follow.conclude(), None);
+    world.answer(stream, broken());
+    let (stream, ..) = world.probe(ContainerState::Running, 0);
+    world.answer(stream, Answer::Data(line(9, "b").as_bytes()));
+    let told = world.follow.conclude();
+    assert!(matches!(told, Some(Report::OutputSuspected { .. })), "{told:?}");
+    assert_eq!(world.follow.counts().rotation_gaps, 1);
+    assert_eq!(world.follow.conclude(), None);
 }
