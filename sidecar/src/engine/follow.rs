@@ -22,7 +22,7 @@ use self::account::Account;
 use self::instances::{Instances, Next};
 use self::pause::Pause;
 use self::set_back::SetBack;
-use self::stream::{Seen, Stream};
+use self::stream::{End, Seen, Stream};
 use super::checkpoint::ContainerPosition;
 use super::outlets::{Context, Outlets, Position, StreamId};
 use super::report::Report;
@@ -65,6 +65,8 @@ pub struct Follow {
     restarts_settled: u32,
     /// Of the last stream of a present instance, should it have been of the next one.
     seen: Option<Seen>,
+    /// Of the last stream of what does not grow any more.
+    end: Option<End>,
     /// The last stream was given up because nothing came any more.
     is_silent: bool,
     set_back: SetBack,
@@ -93,6 +95,7 @@ impl Follow {
             instances: Instances::default(),
             restarts_settled: 0,
             seen: None,
+            end: None,
             is_silent: false,
             set_back: SetBack::default(),
             pause: Pause::new(),

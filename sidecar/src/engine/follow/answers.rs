@@ -19,6 +19,7 @@ const READ_OUT_AGE_MAX: Duration = Duration::from_secs(2);
 /// Output of a previous instance that the API does not have is asked for again for this long: a kubelet that was just started, or whose
 /// runtime was, knows of no container for a while, and answers with 404 and 400 then, too.
 pub(super) const PREVIOUS_PATIENCE: Duration = Duration::from_secs(3);
+const PREVIOUS_INTERVAL_MAX: Duration = Duration::from_secs(1);
 /// At a drain, output that the API does not have is asked for again at this interval.
 pub(super) const DRAIN_RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -184,15 +185,16 @@ impl Follow {
     }
 
     /// A clean end proves nothing: the API server copies what the kubelet sends, and ends its answer so also where the kubelet broke off
-    /// (`StreamObject` looks at no error of its copy). So the end of what does not grow any more is believed once it was read again and
-    /// nothing new came.
+    /// (`StreamObject` looks at no error of its copy). So the end of what does not grow any more is believed once it was read again:
+    /// nothing new came behind the last line that was known, or the same came twice.
     fn ended(&mut self, now: Tick, random: f64, outlets: &mut Outlets, reports: &mut Vec<Report>) {
         let Some(mut stream) = self.take_stream() else {
             return;
         };
         let (previous, restarts) = (stream.previous, stream.of.restarts);
         let is_over = previous || stream.of.state != ContainerState::Running;
-        let is_believed = is_over && stream.first.is_none();
+        let was_so = stream.first.is_none() && self.end.replace(stream.end()) == Some(stream.end());
+        let is_believed = is_over && (was_so || stream.ends_as_known());
         let is_last = !previous && self.drain == Some(Drain::WhatIsThere) && (is_believed || !is_over);
         let is_refused = previous && stream.ends_in_notice();
         // A line without newline that may go on is served again when it is complete.
@@ -267,14 +269,15 @@ impl Follow {
             container, restarts, ..
         }) = gone
         {
-            let pause = self.pause.in_vain(random);
-            self.wait(now + pause);
             if now < *self.previous_until.get_or_insert(now + PREVIOUS_PATIENCE) {
+                let pause = self.pause.in_vain(random).min(PREVIOUS_INTERVAL_MAX);
+                self.wait(now + pause);
                 reports.extend(self.account.unavailable(error));
                 return;
             }
             // The API does not have the previous instance any more: go on with the present one.
             self.previous_until = None;
+            self.ask_probe();
             self.instances.begin(restarts);
             self.begin_instance(restarts, outlets);
             reports.extend(self.account.missed(&container, 1));

@@ -69,6 +69,16 @@ pub(super) struct Stream {
     pub reading: Reading,
 }
 
+/// Where a stream of what does not grow any more ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct End {
+    /// Of which instance.
+    restarts: u32,
+    previous: bool,
+    /// CRC-32 of the line that was open.
+    open: u32,
+}
+
 /// What is kept of a stream of a present instance.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
@@ -133,9 +143,27 @@ impl Stream {
         self.reading.behind.get_or_insert(0);
     }
 
+    /// Where it ended.
+    pub fn end(&self) -> End {
+        End {
+            restarts: self.of.restarts,
+            previous: self.previous,
+            open: crc32fast::hash(self.lines.open()),
+        }
+    }
+
+    /// Whether nothing new came, but the last line that was taken, and nothing behind it.
+    pub fn ends_as_known(&self) -> bool {
+        let has_come_to_last = self.reading.continues && self.reading.repeats.lacks_last().is_none();
+        self.first.is_none() && has_come_to_last && self.lines.open().is_empty()
+    }
+
     /// Whether the open line is a notice. A line of the container begins with a time, of which at least a digit is there.
     pub fn ends_in_notice(&self) -> bool {
-        self.lines.first().is_some_and(|byte| !byte.is_ascii_digit())
+        self.lines
+            .open()
+            .first()
+            .is_some_and(|byte| !byte.is_ascii_digit())
     }
 }
 

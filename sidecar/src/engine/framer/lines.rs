@@ -105,9 +105,9 @@ impl Lines {
         !self.open.is_empty()
     }
 
-    /// The first byte of the open line, if one has begun.
-    pub fn first(&self) -> Option<u8> {
-        self.open.bytes().first().copied()
+    /// What is there of the open line, as far as it is kept.
+    pub fn open(&self) -> &[u8] {
+        self.open.bytes()
     }
 
     /// Where the open line, or the next one, begins, and whether it is the rest of a line that was sent.
