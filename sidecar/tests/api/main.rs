@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails the test")]
 
 mod client;
+#[expect(dead_code, reason = "shared with the simulated world of container output")]
 mod container;
 mod drain;
 mod faults;

@@ -15,7 +15,7 @@ pub struct Oracle {
     unsaved: BTreeMap<String, usize>,
     /// What kills may have repeated.
     repeatable: BTreeMap<String, usize>,
-    crashed_at: Option<Tick>,
+    left_at: Option<Tick>,
     suspected: Vec<(String, Gap)>,
     missed: BTreeMap<String, usize>,
     /// The clock is set: it is not asked whether lines were repeated.
@@ -52,8 +52,13 @@ impl Oracle {
         self.unsaved.clear();
     }
 
+    /// An engine ended, and left what sinks had not taken.
+    pub fn left(&mut self, now: Tick) {
+        self.left_at = Some(now);
+    }
+
     pub fn crashed(&mut self, now: Tick) {
-        self.crashed_at = Some(now);
+        self.left(now);
         for (text, count) in std::mem::take(&mut self.unsaved) {
             *self.repeatable.entry(text).or_default() += count;
         }
@@ -96,8 +101,8 @@ impl Oracle {
                 let between = gap.from - SECOND..=gap.to + SECOND;
                 container == NAMES[line.container] && between.contains(&line.time)
             });
-            let was_killed = self.crashed_at.is_some_and(|at| at >= gone.at);
-            if gone.is_told && !is_suspected && !was_killed && !self.is_lenient {
+            let was_left = self.left_at.is_some_and(|at| at >= gone.at);
+            if gone.is_told && !is_suspected && !was_left && !self.is_lenient {
                 untold.entry(line.container).or_default().insert(line.run);
             }
         }

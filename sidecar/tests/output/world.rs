@@ -171,7 +171,13 @@ impl World {
             }
             Act::Stop => self.stop()?,
             Act::HandOver => self.hand_over()?,
-            Act::SetClock => self.node.clock += self.rng.i64(-200..60) * SECOND,
+            Act::SetClock => {
+                // Of a step before the process first looked nothing is known.
+                self.pass(Duration::from_secs(1))?;
+                if self.clocks.len() == NAMES.len() {
+                    self.node.clock += self.rng.i64(-200..60) * SECOND;
+                }
+            }
         }
         Ok(())
     }
@@ -344,9 +350,16 @@ impl World {
                 self.note(|| format!("  told: {report}"));
                 self.oracle.told(&report);
             }
-            Output::Finished { .. } => self.ended = Some("finished"),
-            Output::HandedOver { .. } => self.ended = Some("handed over"),
+            Output::Finished { drained } => self.end("finished", drained),
+            Output::HandedOver { drained } => self.end("handed over", drained),
             output => panic!("{output:?}"),
+        }
+    }
+
+    fn end(&mut self, how: &'static str, is_drained: bool) {
+        self.ended = Some(how);
+        if !is_drained {
+            self.oracle.left(self.now);
         }
     }
 

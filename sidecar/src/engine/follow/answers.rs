@@ -193,7 +193,8 @@ impl Follow {
         };
         let (previous, restarts) = (stream.previous, stream.of.restarts);
         let is_over = previous || stream.of.state != ContainerState::Running;
-        let was_so = stream.first.is_none() && self.end.replace(stream.end()) == Some(stream.end());
+        let before = self.end.replace(stream.end());
+        let was_so = stream.first.is_none() && before == Some(stream.end());
         let is_believed = is_over && (was_so || stream.ends_as_known());
         let is_last = !previous && self.drain == Some(Drain::WhatIsThere) && (is_believed || !is_over);
         let is_refused = previous && stream.ends_in_notice();

@@ -322,9 +322,12 @@ fn drain_ships_a_container_that_ended_before_its_status_said_that_it_started() {
     assert!(!follow);
     world.answer(stream, Answer::Absent("waiting to start".to_owned()));
     assert!(!world.follow.is_drained());
-    let (stream, ..) = world.probe(ContainerState::NotStarted, 0);
-    world.answer(stream, Answer::Data(b"2026-01-02T03:04:05Z done"));
-    world.answer(stream, Answer::Ended);
+    for _ in 0..2 {
+        assert!(!world.follow.is_drained());
+        let (stream, ..) = world.probe(ContainerState::NotStarted, 0);
+        world.answer(stream, Answer::Data(b"2026-01-02T03:04:05Z done"));
+        world.answer(stream, Answer::Ended);
+    }
     assert!(world.follow.is_drained());
     assert_eq!(world.shipped, "done\n");
 }
