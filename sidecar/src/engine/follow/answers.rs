@@ -192,7 +192,13 @@ impl Follow {
             return;
         };
         let (previous, restarts) = (stream.previous, stream.of.restarts);
-        let is_over = previous || stream.of.state != ContainerState::Running;
+        let is_over = previous
+            || match stream.of.state {
+                ContainerState::Running => false,
+                ContainerState::Ended => true,
+                // Its status may lag behind a short container; nobody waits for it.
+                ContainerState::NotStarted => self.drain == Some(Drain::WhatIsThere),
+            };
         let before = self.end.replace(stream.end());
         let was_so = stream.first.is_none() && before == Some(stream.end());
         let is_believed = is_over && (was_so || stream.ends_as_known());
