@@ -71,6 +71,10 @@ impl Connection {
         (!self.is_frozen).then_some((self.container, run, file))
     }
 
+    pub fn run(&self) -> usize {
+        self.reader.place().0
+    }
+
     /// The kubelet reads what is there, as far as it can send it.
     pub fn fill(&mut self, containers: &[Container]) {
         while self.end.is_none() && !self.is_frozen && self.pipe.len() < PIPE_BYTES {

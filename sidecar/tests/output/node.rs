@@ -55,8 +55,8 @@ pub struct Node {
     old: Option<Vec<(ContainerState, u32, Option<i64>)>>,
     /// The previous run of each was removed.
     is_removed: Vec<bool>,
-    /// Runs that were opened.
-    opened: BTreeSet<(usize, usize)>,
+    /// Runs of which lines were taken.
+    read: BTreeSet<(usize, usize)>,
     /// By which the clock was set.
     pub clock: Nanos,
 }
@@ -75,7 +75,7 @@ impl Node {
             rotated_at: vec![Tick::ZERO; NAMES.len()],
             old: None,
             is_removed: vec![false; NAMES.len()],
-            opened: BTreeSet::new(),
+            read: BTreeSet::new(),
             clock: 0,
         }
     }
@@ -194,18 +194,21 @@ impl Node {
     }
 
     /// The kubelet's reader of a container's output, if there is such output.
-    pub fn open(&mut self, container: usize, query: Query) -> Option<Reader> {
+    pub fn open(&self, container: usize, query: Query) -> Option<Reader> {
         if query.previous && self.is_removed[container] {
             return None;
         }
-        let reader = Reader::new(&self.containers[container], query)?;
-        self.opened.insert((container, reader.place().0));
-        Some(reader)
+        Reader::new(&self.containers[container], query)
+    }
+
+    /// Lines of a run were taken.
+    pub fn was_read(&mut self, container: usize, run: usize) {
+        self.read.insert((container, run));
     }
 
     /// A process begins that knows nothing of these containers.
     pub fn begin_reading(&mut self, is_unknown: impl Fn(usize) -> bool) {
-        self.opened.retain(|(container, _)| !is_unknown(*container));
+        self.read.retain(|(container, _)| !is_unknown(*container));
     }
 
     /// Notes what is not served any more, neither to a new reader nor to these of a container.
@@ -215,7 +218,7 @@ impl Node {
             lines,
             served,
             is_removed,
-            opened,
+            read,
             ..
         } = self;
         served.retain(|index| {
@@ -231,11 +234,11 @@ impl Node {
             if is_open || (is_current && is_kept) {
                 return true;
             }
-            let mut opened_before = opened.range((line.container, 0)..of_run);
-            let follows_one = opened_before.next().is_some();
+            let mut read_before = read.range((line.container, 0)..of_run);
+            let follows_one = read_before.next().is_some();
             line.gone = Some(Gone {
                 at: now,
-                is_told: opened.contains(&of_run) || (follows_one && line.run < last),
+                is_told: read.contains(&of_run) || (follows_one && line.run < last),
             });
             false
         });

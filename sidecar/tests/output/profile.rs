@@ -72,9 +72,14 @@ impl Profile {
         let mut acts = ALWAYS.to_vec();
         acts.extend(SOMETIMES.iter().filter(|_| rng.bool()));
         if rng.u32(..CLOCKS) == 0 {
-            // A process that begins knows nothing of what the clock showed before.
-            acts.retain(|(act, _)| ![Act::Crash, Act::Stop, Act::HandOver].contains(act));
             acts.push((Act::SetClock, 3));
+        }
+        let has = |wanted: Act| acts.iter().any(|(act, _)| *act == wanted);
+        if has(Act::SetClock) || (has(Act::KeepStatus) && rng.bool()) {
+            // Who begins does not know what the clock showed before, nor that lines were taken of another run than the status said.
+            acts.retain(|(act, _)| ![Act::Crash, Act::Stop, Act::HandOver].contains(act));
+        } else {
+            acts.retain(|(act, _)| *act != Act::KeepStatus);
         }
         let has_large = acts.iter().any(|(act, _)| *act == Act::Large);
         let chunks = if has_large { [4096, 1 << 20] } else { [7, 200] };

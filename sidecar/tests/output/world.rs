@@ -118,11 +118,17 @@ impl World {
         })
     }
 
-    /// Whether anything can be missing, or look so.
+    /// Whether anything can be missing, or look so: a container that is silent while reading is held back does.
     fn may_miss(&self) -> bool {
-        [Act::Rotate, Act::Restart, Act::RemovePrevious, Act::SetClock]
-            .iter()
-            .any(|act| self.profile.has(*act))
+        [
+            Act::Rotate,
+            Act::Restart,
+            Act::RemovePrevious,
+            Act::SetClock,
+            Act::Large,
+        ]
+        .iter()
+        .any(|act| self.profile.has(*act))
     }
 
     fn settle(&mut self) -> Result<(), String> {
@@ -482,8 +488,12 @@ impl World {
         let Some(part) = connection.next(self.now, bytes_max) else {
             return false;
         };
+        let (container, run) = (connection.container, connection.run());
         match part {
             Part::Data(bytes, was_held_back) => {
+                if bytes.contains(&b'\n') {
+                    self.node.was_read(container, run);
+                }
                 self.tell(stream, question, Answer::Data(&bytes));
                 if was_held_back {
                     self.note(|| "  held back".to_owned());
