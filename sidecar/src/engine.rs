@@ -65,6 +65,8 @@ pub struct Engine {
     todo: VecDeque<Output>,
     random: fastrand::Rng,
     persistent: bool,
+    /// See [`Start::is_first`].
+    is_first: bool,
     /// Whether positions changed since the last save; none: nothing is ever saved.
     unsaved: Option<bool>,
     next_save: Tick,
@@ -135,6 +137,7 @@ impl Engine {
             checkpoint: _,
             spools: _,
             persistent,
+            is_first,
             once,
             seed,
         } = *start;
@@ -147,6 +150,7 @@ impl Engine {
             todo: VecDeque::new(),
             random: fastrand::Rng::with_seed(seed),
             persistent,
+            is_first,
             unsaved: persistent.then_some(false),
             next_save: Tick::ZERO,
             drain_time: pipeline.drain,
@@ -167,6 +171,7 @@ impl Engine {
             record_bytes_max: pipeline.record_bytes_max,
             open_files_max: pipeline.open_files_of_each_source(),
             goes_on: self.persistent && !self.once,
+            is_first: self.is_first,
         }
     }
 

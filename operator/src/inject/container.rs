@@ -43,7 +43,7 @@ pub(super) fn build(pod: Pod<'_>, parts: &Parts<'_>) -> Value {
         "name": names::SIDECAR_CONTAINER,
         "image": overrides.image.unwrap_or(plan.settings.image),
         "imagePullPolicy": plan.settings.image_pull_policy,
-        "args": ["run"],
+        "args": arguments(pod),
         "env": environment(*native, logs),
         "resources": requirements(pod, plan, overrides),
         "securityContext": security_context(pod, parts),
@@ -72,6 +72,15 @@ pub(super) fn place(draft: &mut Draft, sidecar: Value, native: bool, position: P
         (false, _) => draft.append("/spec/containers", sidecar),
     }
     Ok(())
+}
+
+/// A native sidecar starts first: it would take the application the port that it listens at. Then it goes without its administration.
+fn arguments(pod: Pod<'_>) -> Vec<&'static str> {
+    let without = pod.declares_port(names::SIDECAR_ADMIN_PORT);
+    ["run"]
+        .into_iter()
+        .chain(without.then_some("--admin-port=0"))
+        .collect()
 }
 
 fn environment(native: bool, logs: &Logs) -> Vec<Value> {
