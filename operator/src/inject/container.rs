@@ -44,7 +44,7 @@ pub(super) fn build(pod: Pod<'_>, parts: &Parts<'_>) -> Value {
         "image": overrides.image.unwrap_or(plan.settings.image),
         "imagePullPolicy": plan.settings.image_pull_policy,
         "args": arguments(pod),
-        "env": environment(*native, logs),
+        "env": environment(pod, *native, logs),
         "resources": requirements(pod, plan, overrides),
         "securityContext": security_context(pod, parts),
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -83,7 +83,7 @@ fn arguments(pod: Pod<'_>) -> Vec<&'static str> {
         .collect()
 }
 
-fn environment(native: bool, logs: &Logs) -> Vec<Value> {
+fn environment(pod: Pod<'_>, native: bool, logs: &Logs) -> Vec<Value> {
     let from_pod = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}});
     let mut environment = vec![
         from_pod(names::ENV_POD_NAME, "metadata.name"),
@@ -98,7 +98,7 @@ fn environment(native: bool, logs: &Logs) -> Vec<Value> {
         environment.push(json!({"name": names::ENV_DIRECTORIES, "value": directories.replace('$', "$$")}));
     }
     if !native {
-        environment.push(json!({"name": names::ENV_CLASSIC, "value": "true"}));
+        environment.push(json!({"name": names::ENV_CLASSIC, "value": pod.restart_policy()}));
     }
     environment
 }

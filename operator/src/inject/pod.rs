@@ -106,6 +106,12 @@ impl<'a> Pod<'a> {
         self.spec("shareProcessNamespace").and_then(Value::as_bool) == Some(true)
     }
 
+    pub(super) fn restart_policy(self) -> &'a str {
+        self.spec("restartPolicy")
+            .and_then(Value::as_str)
+            .unwrap_or("Always")
+    }
+
     /// Whether one of its containers says that it listens at this port; they share their network.
     pub(super) fn declares_port(self, port: u16) -> bool {
         let declares = |container: &Value| {

@@ -75,6 +75,8 @@ pub struct Follow {
     seen: Option<Seen>,
     /// The last stream was given up because nothing came any more.
     is_silent: bool,
+    /// It was found not to have started then.
+    awaited_since: Option<Tick>,
     pause: Pause,
     account: Account,
     drain: Option<Drain>,
@@ -105,6 +107,7 @@ impl Follow {
             restarts_settled: 0,
             seen: None,
             is_silent: false,
+            awaited_since: None,
             pause: Pause::new(),
             account: Account::default(),
             drain: None,
@@ -230,7 +233,8 @@ impl Follow {
         }
         match self.instances.next(&found, self.drain.is_some()) {
             Next::NotStarted => {
-                let pause = self.pause.in_vain(random);
+                let since = now.saturating_sub(*self.awaited_since.get_or_insert(now));
+                let pause = self.pause.before_start(since, random);
                 self.wait(now + pause);
                 let text = format!("container {:?} has not started", found.container);
                 reports.extend(self.account.unavailable(text));
@@ -258,7 +262,7 @@ impl Follow {
     fn open(&mut self, now: Tick, previous: bool, of: Instance) {
         let (seen, is_read_out) = (self.seen.take(), std::mem::take(&mut self.is_silent));
         // Its lines were taken for those of the instance before, of which nothing was read since that stream was opened.
-        let mistaken = seen.filter(|seen| previous && seen.was_of_next(of.restarts, of.started));
+        let mistaken = seen.filter(|seen| previous && seen.may_be_of_next(of.restarts, of.started));
         let mut since = mistaken.map_or_else(|| self.taken.since(), |seen| seen.since);
         let found = of.found.div_euclid(SECOND);
         if since.is_some_and(|since| found < since) {
