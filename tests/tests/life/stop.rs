@@ -22,7 +22,7 @@ const LINES: usize = 40;
 
 /// What the kubelet takes may differ by so much from one pod to the next: it looks at its pods once a second, and again when it has written down
 /// that all containers ended.
-const KUBELETS_SHARE: Duration = Duration::from_millis(2500);
+const KUBELETS_SHARE: Duration = Duration::from_secs(2);
 /// The pod without a sidecar.
 const CONTROL: &str = "control";
 
@@ -67,12 +67,14 @@ async fn wait_until_all_is_read(ground: &Ground) -> anyhow::Result<()> {
     for (kind, _) in KINDS {
         let pod = ground.wait_ready(kind).await?;
         wait_for(&format!("{kind}: all is read and waits"), PATIENCE, async || {
-            let status = status(&pod).await?;
-            let waiting = status["pipelines"][0]["sinks"][0]["unacknowledged"].as_u64();
-            Ok(if waiting == Some(2 * LINES as u64) {
-                Look::Done(())
-            } else {
-                Look::NotYet(status)
+            // A pod may be ready before its sidecar can be asked.
+            let status = status(&pod).await;
+            let waiting = status
+                .as_ref()
+                .map(|status| &status["pipelines"][0]["sinks"][0]["unacknowledged"]);
+            Ok(match waiting {
+                Ok(waiting) if *waiting == json!(2 * LINES) => Look::Done(()),
+                _ => Look::NotYet(format!("{status:?}")),
             })
         })
         .await?;
