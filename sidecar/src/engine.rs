@@ -65,8 +65,6 @@ pub struct Engine {
     todo: VecDeque<Output>,
     random: fastrand::Rng,
     persistent: bool,
-    /// See [`Start::is_first`].
-    is_first: bool,
     /// Whether positions changed since the last save; none: nothing is ever saved.
     unsaved: Option<bool>,
     next_save: Tick,
@@ -101,6 +99,7 @@ impl Engine {
             pod,
             checkpoint,
             mut spools,
+            is_first,
             ..
         } = start;
         let mut known = checkpoint.unwrap_or_else(|| Checkpoint::empty(&pipeline.name));
@@ -122,9 +121,11 @@ impl Engine {
                 let bytes_max = source.spill_bytes_max();
                 engine.add_spool(Spool::new(&source.name, number, labels, bytes_max, found));
             }
-            engine
-                .sources
-                .add(source, engine.reading(pipeline), context, &known);
+            let reading = Reading {
+                is_first,
+                ..engine.reading(pipeline)
+            };
+            engine.sources.add(source, reading, context, &known);
         }
         engine.absent = known.absent_from(pipeline);
         engine
@@ -137,7 +138,7 @@ impl Engine {
             checkpoint: _,
             spools: _,
             persistent,
-            is_first,
+            is_first: _,
             once,
             seed,
         } = *start;
@@ -150,7 +151,6 @@ impl Engine {
             todo: VecDeque::new(),
             random: fastrand::Rng::with_seed(seed),
             persistent,
-            is_first,
             unsaved: persistent.then_some(false),
             next_save: Tick::ZERO,
             drain_time: pipeline.drain,
@@ -171,7 +171,7 @@ impl Engine {
             record_bytes_max: pipeline.record_bytes_max,
             open_files_max: pipeline.open_files_of_each_source(),
             goes_on: self.persistent && !self.once,
-            is_first: self.is_first,
+            is_first: false,
         }
     }
 
