@@ -10,25 +10,26 @@ mod account;
 mod answers;
 mod instances;
 mod pause;
+mod position;
 mod question;
 mod set_back;
 mod stream;
 
 pub use self::account::FollowCounts;
+pub use self::instances::Instances;
 pub use self::question::{Answer, Ask, ContainerState, Drain, Instance};
 pub use self::stream::{Cause, Gap};
 
 use self::account::Account;
-use self::instances::{Instances, Next};
+use self::instances::Next;
 use self::pause::Pause;
 use self::set_back::SetBack;
 use self::stream::{End, Seen, Stream};
 use super::checkpoint::ContainerPosition;
-use super::outlets::{Context, Outlets, Position, StreamId};
+use super::outlets::{Context, Outlets, StreamId};
 use super::report::Report;
 use super::resume::Resume;
 use super::{Output, Tick};
-use crate::record::Labels;
 use std::time::Duration;
 
 /// At a drain, output that the API does not have is asked for again for this long: a short container may have ended before anybody
@@ -70,6 +71,8 @@ pub struct Follow {
     /// The last stream was given up because nothing came any more.
     is_silent: bool,
     set_back: SetBack,
+    /// It was found not to have started then.
+    awaited_since: Option<Tick>,
     pause: Pause,
     account: Account,
     /// Until then a previous instance that is absent may still come.
@@ -80,8 +83,14 @@ pub struct Follow {
 }
 
 impl Follow {
-    /// Follows the container that the shell chooses for stream `id`, from the position among `known` that is its own.
-    pub fn new(id: StreamId, context: Context, known: Vec<(String, ContainerPosition)>) -> Self {
+    /// Follows the container that the shell chooses for stream `id`, from the position among `known` that is its own; where there is
+    /// none, of these `instances` nothing was read.
+    pub fn new(
+        id: StreamId,
+        context: Context,
+        instances: Instances,
+        known: Vec<(String, ContainerPosition)>,
+    ) -> Self {
         Self {
             id,
             context,
@@ -92,12 +101,13 @@ impl Follow {
             container: None,
             taken: Resume::default(),
             settled: Resume::default(),
-            instances: Instances::default(),
+            instances,
             restarts_settled: 0,
             seen: None,
             end: None,
             is_silent: false,
             set_back: SetBack::default(),
+            awaited_since: None,
             pause: Pause::new(),
             account: Account::default(),
             previous_until: None,
@@ -121,8 +131,7 @@ impl Follow {
         self.drain = Some(how);
         self.patience = now + DRAIN_PATIENCE;
         self.pause.succeeded();
-        let ended =
-            matches!(&self.state, State::Streaming(stream) if stream.of.state == ContainerState::Ended);
+        let ended = matches!(&self.state, State::Streaming(stream) if stream.of.state.has_ended());
         let is_waiting = matches!(self.state, State::Waiting(_));
         if is_waiting || (how == Drain::WhatIsThere && !ended) {
             self.ask_probe();
@@ -172,64 +181,10 @@ impl Follow {
         self.account.judge(self.container.as_deref()?, None)
     }
 
-    /// Takes a position that every sink has settled.
-    pub fn reached(&mut self, position: Position) {
-        match position {
-            Position::Line(key, _) => self.settled.take(key),
-            Position::Instance(restarts, _) => {
-                self.restarts_settled = restarts;
-                self.settled.begin_instance();
-            }
-            Position::File { .. } | Position::Spool(_) => {}
-        }
-    }
-
-    /// The settled position, with the container's name; before that is known, what the checkpoint said.
-    pub fn positions(&self) -> Vec<(String, ContainerPosition)> {
-        match &self.container {
-            None => self.known.clone(),
-            Some(container) => {
-                let position = ContainerPosition::of(self.restarts_settled, &self.settled);
-                vec![(container.clone(), position)]
-            }
-        }
-    }
-
-    /// The second of the last settled line, with the container's name.
-    pub fn last_seconds(&self) -> Vec<(String, Option<i64>)> {
-        match &self.container {
-            None => {
-                let known = self.known.iter();
-                known.map(|(name, at)| (name.clone(), at.last_second)).collect()
-            }
-            Some(container) => vec![(container.clone(), self.settled.last_second())],
-        }
-    }
-
     fn follows(&self, stream: &Stream) -> bool {
         !stream.previous
             && stream.of.state == ContainerState::Running
             && self.drain != Some(Drain::WhatIsThere)
-    }
-
-    /// Takes over the name of the container, and what the checkpoint knows of it.
-    fn adopt(&mut self, container: &str, outlets: &Outlets) {
-        if self.container.is_some() {
-            return;
-        }
-        self.container = Some(container.to_owned());
-        let labels = Labels {
-            container: Some(container.to_owned()),
-            ..self.context.labels.clone()
-        };
-        self.context = outlets.context(self.context.source, labels);
-        let known = std::mem::take(&mut self.known);
-        if let Some((_, position)) = known.into_iter().find(|(name, _)| name == container) {
-            self.instances = Instances::from(position.restarts);
-            self.restarts_settled = position.restarts;
-            self.taken = position.resume();
-            self.settled = self.taken.clone();
-        }
     }
 
     fn take_stream(&mut self) -> Option<Box<Stream>> {

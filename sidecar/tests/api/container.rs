@@ -40,6 +40,8 @@ pub struct Container {
     pub name: String,
     pub kind: Kind,
     pub runs: Vec<Run>,
+    /// It waits for its next start.
+    backs_off: bool,
 }
 
 /// What the container runtime writes at once: a line, or a piece of one that is longer than 16 KiB.
@@ -114,6 +116,7 @@ impl Container {
             name: name.to_owned(),
             kind,
             runs: vec![Run::new(started)],
+            backs_off: false,
         }
     }
 
@@ -121,8 +124,15 @@ impl Container {
         self.runs.last_mut().unwrap()
     }
 
+    /// It ends, and is not started again before a while.
+    pub fn back_off(&mut self) {
+        self.run().has_ended = true;
+        self.backs_off = true;
+    }
+
     pub fn restart(&mut self, now: Nanos) {
         self.run().has_ended = true;
+        self.backs_off = false;
         self.runs.push(Run::new(now));
     }
 
@@ -137,8 +147,13 @@ impl Container {
             }
         };
         let (last, before) = self.runs.split_last().unwrap();
+        let (present, previous) = if self.backs_off {
+            (json!({"waiting": {"reason": "CrashLoopBackOff"}}), Some(last))
+        } else {
+            (state(last), before.last())
+        };
         json!({"name": self.name, "restartCount": before.len(), "ready": true, "image": "i", "imageID": "",
-               "state": state(last), "lastState": before.last().map_or_else(|| json!({}), state)})
+               "state": present, "lastState": previous.map_or_else(|| json!({}), state)})
     }
 }
 
@@ -195,7 +210,8 @@ impl Reader {
     /// Of the run that a query asks for. None: there is no such run.
     pub fn new(container: &Container, query: Query) -> Option<Self> {
         let last = container.runs.len() - 1;
-        let run = if query.previous {
+        // The kubelet goes by the status.
+        let run = if query.previous && !container.backs_off {
             last.checked_sub(1)?
         } else {
             last

@@ -73,9 +73,16 @@ impl Follow {
     ) {
         self.adopt(&found.container, outlets);
         reports.extend(self.account.judge(&found.container, Some(found.restarts)));
+        if self
+            .seen
+            .is_some_and(|seen| seen.was_of_next(found.restarts, found.started))
+        {
+            self.instances.mistook();
+        }
         match self.instances.next(&found, self.drain.is_some()) {
             Next::NotStarted => {
-                let pause = self.pause.in_vain(random);
+                let since = now.saturating_sub(*self.awaited_since.get_or_insert(now));
+                let pause = self.pause.before_start(since, random);
                 self.wait(now + pause);
                 let text = format!("container {:?} has not started", found.container);
                 reports.extend(self.account.unavailable(text));
@@ -85,18 +92,20 @@ impl Follow {
                 let pause = self.pause.in_vain(random);
                 self.wait(now + pause);
             }
-            Next::Previous { missing } => {
+            Next::Read {
+                previous,
+                begins,
+                missing,
+            } => {
                 reports.extend(self.account.reads(&found.container));
                 reports.extend(self.account.missed(&found.container, missing));
-                self.open(now, true, found);
-            }
-            Next::Present { first } => {
-                self.previous_until = None;
-                reports.extend(self.account.reads(&found.container));
-                if first {
-                    self.begin_instance(found.restarts, outlets);
+                if !previous {
+                    self.previous_until = None;
                 }
-                self.open(now, false, found);
+                if let Some(instance) = begins {
+                    self.begin_instance(instance, outlets);
+                }
+                self.open(now, previous, found);
             }
         }
     }
@@ -104,7 +113,7 @@ impl Follow {
     fn open(&mut self, now: Tick, previous: bool, of: Instance) {
         let (seen, is_read_out) = (self.seen.take(), std::mem::take(&mut self.is_silent));
         // Its lines were taken for those of the instance before, of which nothing was read since that stream was opened.
-        let mistaken = seen.filter(|seen| previous && seen.was_of_next(of.restarts, of.started));
+        let mistaken = seen.filter(|seen| previous && seen.may_be_of_next(of.restarts, of.started));
         let since = mistaken.map_or_else(|| self.taken.since(), |seen| seen.since);
         let mut since = self.set_back.since(now, since);
         let found = of.found.div_euclid(SECOND);
@@ -195,7 +204,7 @@ impl Follow {
         let is_over = previous
             || match stream.of.state {
                 ContainerState::Running => false,
-                ContainerState::Ended => true,
+                ContainerState::Ended | ContainerState::BacksOff => true,
                 // Its status may lag behind a short container; nobody waits for it.
                 ContainerState::NotStarted => self.drain == Some(Drain::WhatIsThere),
             };
@@ -226,6 +235,8 @@ impl Follow {
             self.begin_instance(restarts, outlets);
         } else if is_believed {
             self.instances.read_to_end(restarts);
+        } else if !is_over {
+            self.instances.read_out(restarts);
         }
         if is_last {
             reports.extend(self.account.judge(&stream.of.container, None));
@@ -249,6 +260,7 @@ impl Follow {
         reports: &mut Vec<Report>,
     ) {
         let (error, retry_after) = failure;
+        self.instances.interrupted();
         if let Some(mut stream) = self.take_stream() {
             self.seen = stream.seen();
             if stream.ends_in_notice() {
