@@ -26,7 +26,7 @@ use self::pause::Pause;
 use self::set_back::SetBack;
 use self::stream::{End, Seen, Stream};
 use super::checkpoint::ContainerPosition;
-use super::outlets::{Context, Outlets, StreamId};
+use super::outlets::{Context, StreamId};
 use super::report::Report;
 use super::resume::Resume;
 use super::{Output, Tick};

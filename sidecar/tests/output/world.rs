@@ -580,6 +580,7 @@ fn start(config: &Config, checkpoint: Option<Checkpoint>) -> Start<'_> {
         checkpoint,
         spools: BTreeMap::new(),
         persistent: true,
+        is_first: true,
         once: false,
         seed: 1,
     }
