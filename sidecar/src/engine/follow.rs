@@ -12,6 +12,7 @@ mod instances;
 mod pause;
 mod position;
 mod question;
+mod seen;
 mod set_back;
 mod stream;
 
@@ -23,8 +24,9 @@ pub use self::stream::{Cause, Gap};
 use self::account::Account;
 use self::instances::Next;
 use self::pause::Pause;
+use self::seen::Seen;
 use self::set_back::SetBack;
-use self::stream::{End, Seen, Stream};
+use self::stream::{End, Stream};
 use super::checkpoint::ContainerPosition;
 use super::outlets::{Context, StreamId};
 use super::report::Report;
@@ -64,8 +66,8 @@ pub struct Follow {
     settled: Resume,
     instances: Instances,
     restarts_settled: u32,
-    /// Of the last stream of a present instance, should it have been of the next one.
-    seen: Option<Seen>,
+    /// The streams of the present instance, should they have been of the next one.
+    seen: Seen,
     /// Of the last stream of what does not grow any more.
     end: Option<End>,
     /// The last stream was given up because nothing came any more.
@@ -103,7 +105,7 @@ impl Follow {
             settled: Resume::default(),
             instances,
             restarts_settled: 0,
-            seen: None,
+            seen: Seen::default(),
             end: None,
             is_silent: false,
             set_back: SetBack::default(),

@@ -43,7 +43,9 @@ fn no_line_is_lost_unseen_or_repeated_in_any_world() {
             Err(error) => failed.push(format!("seed {seed}: {error}")),
         }
     }
-    failed.iter_mut().for_each(|text| text.truncate(400));
+    for text in &mut failed {
+        text.truncate(400);
+    }
     assert!(
         failed.is_empty(),
         "{} of {seeds} seeds failed\n{}",

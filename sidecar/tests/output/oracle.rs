@@ -68,7 +68,7 @@ impl Oracle {
         match report {
             Report::OutputSuspected { container, gap } => self.suspected.push((container.clone(), *gap)),
             Report::OutputGap { container, instances } => {
-                *self.missed.entry(container.clone()).or_default() += usize::try_from(*instances).unwrap()
+                *self.missed.entry(container.clone()).or_default() += usize::try_from(*instances).unwrap();
             }
             _ => {}
         }

@@ -182,6 +182,8 @@ impl World {
                 self.pass(Duration::from_secs(1))?;
                 if self.clocks.len() == NAMES.len() {
                     self.node.clock += self.rng.i64(-200..60) * SECOND;
+                    let clock = self.node.clock / SECOND;
+                    self.note(|| format!("  the clock is {clock} seconds off"));
                 }
             }
         }
@@ -395,7 +397,7 @@ impl World {
     fn settle_batch(&mut self, batch: u64, records: &[String]) -> Result<(), String> {
         let verdict = if self.is_up {
             for record in records {
-                self.note(|| format!("  delivered {:.60}", record));
+                self.note(|| format!("  delivered {record:.60}"));
                 self.oracle.delivered(&self.node, record)?;
             }
             Verdict::Delivered

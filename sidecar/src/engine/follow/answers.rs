@@ -73,10 +73,7 @@ impl Follow {
     ) {
         self.adopt(&found.container, outlets);
         reports.extend(self.account.judge(&found.container, Some(found.restarts)));
-        if self
-            .seen
-            .is_some_and(|seen| seen.was_of_next(found.restarts, found.started))
-        {
+        if self.seen.was_of_next(found.restarts, found.started) {
             self.instances.mistook();
         }
         match self.instances.next(&found, self.drain.is_some()) {
@@ -111,10 +108,11 @@ impl Follow {
     }
 
     fn open(&mut self, now: Tick, previous: bool, of: Instance) {
-        let (seen, is_read_out) = (self.seen.take(), std::mem::take(&mut self.is_silent));
-        // Its lines were taken for those of the instance before, of which nothing was read since that stream was opened.
-        let mistaken = seen.filter(|seen| previous && seen.may_be_of_next(of.restarts, of.started));
-        let since = mistaken.map_or_else(|| self.taken.since(), |seen| seen.since);
+        let is_read_out = std::mem::take(&mut self.is_silent);
+        // Lines of this instance were taken for those of the one before, of which nothing was read since.
+        let before_next = self.seen.before_next(of.restarts, of.started);
+        let mistaken = before_next.filter(|_| previous);
+        let since = mistaken.unwrap_or_else(|| self.taken.since());
         let mut since = self.set_back.since(now, since);
         let found = of.found.div_euclid(SECOND);
         if since.is_some_and(|since| found < since) {
@@ -138,7 +136,7 @@ impl Follow {
         };
         self.read(now, &mut stream, Some(bytes), outlets, reports);
         let (gap, restarts, follows) = (stream.reading.gap(), stream.of.restarts, self.follows(&stream));
-        self.seen = stream.seen();
+        self.seen.note(&stream);
         self.state = State::Streaming(stream);
         match gap {
             None => {}
@@ -217,10 +215,13 @@ impl Follow {
         if is_believed || stream.ends_in_notice() {
             self.read(now, &mut stream, None, outlets, reports);
         }
+        if is_believed {
+            stream.reading.misses_last(stream.of.found);
+        }
         if let Some(gap) = stream.reading.gap() {
             self.account.suspect(gap, restarts);
         }
-        self.seen = stream.seen();
+        self.seen.note(&stream);
         if stream.first.is_some() {
             self.previous_until = None;
         }
@@ -262,7 +263,7 @@ impl Follow {
         let (error, retry_after) = failure;
         self.instances.interrupted();
         if let Some(mut stream) = self.take_stream() {
-            self.seen = stream.seen();
+            self.seen.note(&stream);
             if stream.ends_in_notice() {
                 self.read(now, &mut stream, None, outlets, reports);
             }
@@ -313,6 +314,7 @@ impl Follow {
 
     fn begin_instance(&mut self, restarts: u32, outlets: &mut Outlets) {
         self.taken.begin_instance();
+        self.seen.forget();
         outlets.instance(self.id, &self.context, restarts);
     }
 }

@@ -79,16 +79,6 @@ pub(super) struct End {
     open: u32,
 }
 
-/// What is kept of a stream of a present instance.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Seen {
-    restarts: u32,
-    /// What was asked for.
-    pub since: Option<i64>,
-    /// Time of the first new line.
-    first: Nanos,
-}
-
 /// What the lines of a connection are compared with.
 #[derive(Debug)]
 pub(super) struct Reading {
@@ -128,16 +118,6 @@ impl Stream {
         }
     }
 
-    /// What is kept of it.
-    pub fn seen(&self) -> Option<Seen> {
-        let seen = self.first.map(|first| Seen {
-            restarts: self.of.restarts,
-            since: self.since,
-            first,
-        });
-        seen.filter(|_| !self.previous)
-    }
-
     /// Nothing was read for a while, because nobody took it.
     pub fn held_back(&mut self) {
         self.reading.behind.get_or_insert(0);
@@ -167,28 +147,6 @@ impl Stream {
     }
 }
 
-impl Seen {
-    /// Whether it may have been the output of the instance behind the one that was found, because the status was old. That one has this
-    /// restart count and started then, in seconds since 1970.
-    pub fn may_be_of_next(&self, restarts: u32, started: Option<i64>) -> bool {
-        self.after_start_of_next(restarts, started).is_some()
-    }
-
-    /// Whether it was for certain: not in the same second.
-    pub fn was_of_next(&self, restarts: u32, started: Option<i64>) -> bool {
-        self.after_start_of_next(restarts, started) > Some(0)
-    }
-
-    /// So many seconds after that instance was started its first line was written.
-    fn after_start_of_next(&self, restarts: u32, started: Option<i64>) -> Option<i64> {
-        let next = self.restarts.checked_add(1).filter(|next| *next == restarts);
-        let after = next
-            .and(started)
-            .map(|started| self.first.div_euclid(SECOND) - started);
-        after.filter(|after| *after >= 0)
-    }
-}
-
 impl Reading {
     /// Bytes that the following lines are in.
     pub fn count(&mut self, bytes: usize) {
@@ -215,16 +173,22 @@ impl Reading {
         self.gap.take()
     }
 
-    fn compare(&mut self, time: Nanos) {
+    /// The last line that was taken should have come before what was written at this time, or by then.
+    pub fn misses_last(&mut self, time: Nanos) {
         let before = self.repeats.lacks_last().filter(|_| self.continues);
-        if let Some(before) = before.filter(|before| time > before.time) {
+        if let Some(before) = before {
             self.continues = false;
             self.gap = Some(Gap {
                 cause: Cause::Rotation,
-                from: before.time,
-                to: time,
+                // Times may go back.
+                from: before.time.min(time),
+                to: before.time.max(time),
             });
         }
+    }
+
+    fn compare(&mut self, time: Nanos) {
+        self.misses_last(time);
         let Some(from) = self.last.replace(time) else {
             return;
         };
