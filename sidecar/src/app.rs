@@ -158,7 +158,10 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
     let state = config.state_directory.as_deref();
     let state = state.map(|path| state::open(path, need)).transpose()?;
     let (state, state_trouble) = match state {
-        Some(Ok(state)) => (Some(Arc::new(state)), None),
+        Some(Ok(state)) => {
+            let bytes_max = config::state_bytes_max(&environment);
+            (Some(Arc::new(state.within(bytes_max))), None)
+        }
         Some(Err(trouble)) => (None, Some(trouble)),
         None => (None, None),
     };
@@ -171,6 +174,7 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
         once: args.once,
     };
     let api = wiring.api.clone();
+    let room = wiring.state.as_ref().map(|state| Arc::clone(state.room()));
     let ending = Ending {
         on_signal: if config.classic {
             Drain::UntilEnd
@@ -190,7 +194,7 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
     let mut supervisor = Supervisor::new(wiring, ending, documents, tasks);
     supervisor
         .roster
-        .send_modify(|roster| roster.state_trouble = state_trouble);
+        .send_modify(|roster| (roster.state_trouble, roster.room) = (state_trouble, room));
     supervisor.start(config.pipelines, rejected.unwrap_or_default());
     let screen = screen::start(&supervisor.roster, &mut supervisor.tasks);
     spawn_helpers(config.classic.then_some(api), args.port(), &mut supervisor);

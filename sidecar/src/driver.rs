@@ -287,7 +287,9 @@ impl Driver {
         let letter = DeadLetter::new(clock::wall(), rejected, &*sink.encoder);
         let kept = self.state.as_ref().map(|state| {
             let path = state.rejected(&self.name, &sink.name);
-            append_bounded(&path, &letter.to_line(), self.dead_letter_bytes_max)
+            let line = letter.to_line();
+            state.room().take(line.len() as u64)?;
+            append_bounded(&path, &line, self.dead_letter_bytes_max)
         });
         if matches!(kept, Some(Ok(true))) {
             self.said.drops.remove(&number);

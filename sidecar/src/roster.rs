@@ -5,9 +5,11 @@
 
 use crate::config::revision::Rejection;
 use crate::engine::status::PipelineStatus;
+use crate::io::room::Room;
 use crate::metrics::past::Past;
 use logship_crd::report::{PodName, Report};
 use serde::Serialize;
+use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// More exchanges of the pipelines in a row than this while they are asked are none.
@@ -27,6 +29,8 @@ pub struct Roster {
     pub reloads: Reloads,
     /// Why positions are not kept, although they should be.
     pub state_trouble: Option<String>,
+    /// Of the state volume.
+    pub room: Option<Arc<Room>>,
     /// The pod that we are in.
     pub pod: PodName,
     /// A pipeline prints on our standard output.
@@ -55,8 +59,20 @@ pub struct Told {
     pub reloads: Reloads,
     /// See [`Roster::state_trouble`].
     pub state_trouble: Option<String>,
+    /// What is used of the state volume, where it has a bound.
+    pub state: Option<StateStatus>,
     /// See [`Roster::pod`].
     pub pod: PodName,
+}
+
+/// What is used of the state volume, by all pipelines together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StateStatus {
+    /// Bytes.
+    pub bytes: u64,
+    /// How many there may be.
+    pub bytes_max: u64,
 }
 
 /// [`Told`] as `/status` shows it.
@@ -65,6 +81,8 @@ pub struct Told {
 pub struct Status<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     state_trouble: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<StateStatus>,
     configuration: Report,
     pipelines: &'a [PipelineStatus],
 }
@@ -74,6 +92,7 @@ impl Told {
     pub fn status(&self) -> Status<'_> {
         Status {
             state_trouble: self.state_trouble.as_deref(),
+            state: self.state,
             configuration: self.configuration(),
             pipelines: &self.pipelines,
         }
@@ -112,6 +131,7 @@ async fn ask_once(roster: &watch::Receiver<Roster>) -> (Told, bool) {
         past,
         reloads,
         state_trouble,
+        room,
         pod,
         prints: _,
     } = roster.borrow().clone();
@@ -120,6 +140,9 @@ async fn ask_once(roster: &watch::Receiver<Roster>) -> (Told, bool) {
         past,
         reloads,
         state_trouble,
+        state: room
+            .and_then(|room| room.bytes())
+            .map(|(bytes, bytes_max)| StateStatus { bytes, bytes_max }),
         pod,
     };
     for pipeline in &pipelines {

@@ -26,6 +26,8 @@ pub struct World {
     bytes_max: usize,
     /// The sink takes what it gets.
     pub is_up: bool,
+    /// Only what is durable outlives the files of the API.
+    pub may_lose_power: bool,
     sending: VecDeque<(u64, Vec<usize>)>,
     /// Lines that were written, of which the API serves those from `rotated` on.
     written: usize,
@@ -57,6 +59,7 @@ impl World {
             disk: Disk::default(),
             bytes_max,
             is_up: true,
+            may_lose_power: false,
             sending: VecDeque::new(),
             written: 0,
             rotated: 0,
@@ -80,7 +83,11 @@ impl World {
 
     /// The API serves only what is neither delivered nor on the disk.
     pub fn rotate(&mut self) {
-        let kept = self.on_disk();
+        let kept = if self.may_lose_power {
+            self.durable()
+        } else {
+            self.on_disk()
+        };
         let mut there: BTreeSet<usize> = self.delivered.iter().copied().collect();
         there.extend(kept);
         let floor = (self.rotated..=self.written)
@@ -119,6 +126,12 @@ impl World {
     pub fn crash(&mut self) {
         self.known = self.safe.clone();
         self.restart();
+    }
+
+    /// The machine loses its power, and what is not durable is lost but for a share of 256 of each file.
+    pub fn lose_power(&mut self, share: u8) {
+        self.disk.lose_power(share);
+        self.crash();
     }
 
     /// It is told to stop, and started again.
@@ -167,6 +180,13 @@ impl World {
     pub fn on_disk(&self) -> Vec<usize> {
         let segments = self.disk.files.iter();
         let lines = segments.flat_map(|(first, bytes)| lines_of(*first, bytes));
+        lines.map(|line| number(&line)).collect()
+    }
+
+    fn durable(&self) -> Vec<usize> {
+        let files = self.disk.durable.iter();
+        let files = files.map(|(first, length)| (*first, &self.disk.files[first][..*length]));
+        let lines = files.flat_map(|(first, bytes)| lines_of(first, bytes));
         lines.map(|line| number(&line)).collect()
     }
 
@@ -304,7 +324,7 @@ impl World {
                     state: ContainerState::Running,
                     restarts: 0,
                     started: None,
-                    found: SECOND + i64::try_from(self.written / LINES_A_SECOND).unwrap(),
+                    found: (SECOND + i64::try_from(self.written / LINES_A_SECOND).unwrap()) * NANOS,
                 });
                 self.engine.handle(
                     self.now,
@@ -326,6 +346,8 @@ impl World {
 /// 2026-01-02T03:00:00Z.
 const SECOND: i64 = 1_767_322_800;
 const LINES_A_SECOND: usize = 25;
+/// In a second.
+const NANOS: i64 = 1_000_000_000;
 
 /// Every fourth line is equal to the one before but for its number, which stands in its nanoseconds.
 fn line(number: usize) -> String {
@@ -382,6 +404,8 @@ fn start_of<'a>(config: &'a Config, checkpoint: Option<Checkpoint>, disk: &mut D
     );
     disk.files
         .retain(|first, bytes| scan.look(*first, bytes) == Fate::Keep);
+    let files = &disk.files;
+    disk.durable.retain(|first, _| files.contains_key(first));
     Start {
         pod: &config.pod,
         checkpoint,
