@@ -37,7 +37,7 @@ impl FileTransport {
     /// Appends a batch at this time of day.
     pub async fn send(&self, now: Nanos, body: Bytes) -> Verdict {
         let (settings, room) = (self.settings.clone(), self.room.clone());
-        let append = move || append(&settings, None, room.as_deref(), now, &body);
+        let append = move || append(&settings, room.as_deref(), now, &body);
         written(tokio::task::spawn_blocking(append).await)
     }
 }
