@@ -8,6 +8,8 @@ pub mod admin;
 pub mod app;
 pub mod args;
 pub mod controller;
+#[cfg(test)]
+mod fixtures;
 mod index;
 pub mod inject;
 pub mod lease;

@@ -107,6 +107,7 @@ fn requirements(pod: Pod<'_>, plan: &Plan<'_>, overrides: &Overrides<'_>) -> Val
         Some(own) => resources::completed(own),
         None => plan.resources.clone(),
     };
+    let own = resources::with_storage(own, pod, state::room(&plan.state));
     json!(resources::fitted(own, pod))
 }
 

@@ -8,6 +8,7 @@ use logship::engine::follow::{Answer, Ask, ContainerState, Drain, Instance};
 use logship::engine::spool::Found;
 use logship::engine::tail::{Chunk, Entry, Look};
 use logship::engine::{Engine, Input, Output, Start, Tick};
+use logship::record::time::SECOND;
 use logship::sink::verdict::Verdict;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -164,7 +165,7 @@ fn answers(ask: &Ask) -> Vec<Answer<'static>> {
             state: ContainerState::Ended,
             restarts: 1,
             started: None,
-            found: 1_767_323_046,
+            found: 1_767_323_046 * SECOND,
         })],
         Ask::Stream { .. } => vec![Answer::Data(OUTPUT), Answer::Ended],
     }

@@ -140,7 +140,8 @@ pub(super) async fn load(
             path: file.clone(),
             state: args.state_dir.clone(),
         };
-        return loaded(place, environment, args.once, false).map(Some);
+        let found = read(&place)?;
+        return loaded(place, found, environment, args.once, false).map(Some);
     }
     if !args.config_dir.is_dir() {
         let config = from_environment(environment)?;
@@ -157,8 +158,9 @@ pub(super) async fn load(
     let mut others = std::pin::pin!(others_of_classic(environment, &args.token_dir));
     let (mut said, mut told, mut last_look) = (false, false, false);
     loop {
-        if !read(&place)?.is_empty() {
-            return loaded(place, environment, args.once, told).map(Some);
+        let found = read(&place)?;
+        if !found.is_empty() {
+            return loaded(place, found, environment, args.once, told).map(Some);
         }
         if last_look {
             tracing::warn!(directory = %args.config_dir.display(), "ending without a configuration document, nothing was shipped");
@@ -176,8 +178,13 @@ pub(super) async fn load(
 }
 
 /// What the documents there say. Who runs once gets no second chance, so no mistake is passed over.
-fn loaded(place: Place, environment: &Environment, once: bool, told: bool) -> Result<Loaded, Error> {
-    let found = read(&place)?;
+fn loaded(
+    place: Place,
+    found: Documents,
+    environment: &Environment,
+    once: bool,
+    told: bool,
+) -> Result<Loaded, Error> {
     let (config, accepted, rejected) = match place.compile(environment, &found) {
         Ok(config) => (config, found.clone(), Vec::new()),
         Err(mistakes) if once || matches!(place, Place::File { .. }) => return Err(mistakes.into()),

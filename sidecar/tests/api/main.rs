@@ -8,6 +8,7 @@ mod container;
 mod drain;
 mod faults;
 mod herd;
+mod idle;
 mod kubelet;
 mod measures;
 mod reload;

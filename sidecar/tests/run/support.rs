@@ -9,7 +9,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-pub const DEADLINE: Duration = Duration::from_secs(20);
+/// Long enough for ten thousand files on a disk that others use, too.
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Waits until `condition` gives a value; fails with `what` after the deadline.
 #[expect(clippy::disallowed_methods, reason = "tests wait in real time")]

@@ -9,6 +9,7 @@ use logship::engine::outlets::StreamId;
 use logship::engine::spool::{Fate, Scan};
 use logship::engine::status::SpillStatus;
 use logship::engine::{Engine, Input, Output, Start, Tick};
+use logship::record::time::SECOND;
 use logship::sink::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -324,7 +325,7 @@ impl World {
                     state: ContainerState::Running,
                     restarts: 0,
                     started: None,
-                    found: (SECOND + i64::try_from(self.written / LINES_A_SECOND).unwrap()) * NANOS,
+                    found: (BEGIN + i64::try_from(self.written / LINES_A_SECOND).unwrap()) * SECOND,
                 });
                 self.engine.handle(
                     self.now,
@@ -336,18 +337,16 @@ impl World {
                 );
             }
             Ask::Stream { since, .. } => {
-                let since = since.map_or(0, |since| usize::try_from(since - SECOND).unwrap_or_default());
+                let since = since.map_or(0, |since| usize::try_from(since - BEGIN).unwrap_or_default());
                 self.asked = Some((stream, question, (since * LINES_A_SECOND).max(self.rotated)));
             }
         }
     }
 }
 
-/// 2026-01-02T03:00:00Z.
-const SECOND: i64 = 1_767_322_800;
+/// 2026-01-02T03:00:00Z, in seconds.
+const BEGIN: i64 = 1_767_322_800;
 const LINES_A_SECOND: usize = 25;
-/// In a second.
-const NANOS: i64 = 1_000_000_000;
 
 /// Every fourth line is equal to the one before but for its number, which stands in its nanoseconds.
 fn line(number: usize) -> String {

@@ -1,5 +1,6 @@
 //! A sink that is down for longer than the kubelet keeps output: what the sidecar spilled to the state volume outlives the sidecar's
-//! death and arrives; what did not fit into the bound is a gap that is told, and costs the pod nothing else. The cluster's kubelet rotates
+//! death and arrives; what did not fit into the bound is a gap that is told, and costs the pod nothing else, also where two resources
+//! fill its state volume. The cluster's kubelet rotates
 //! at 2 MiB and looks every three seconds; the API serves the newest file alone.
 
 use super::ground::{Ground, SIDECAR, container, native, pod, restarts, status};
@@ -9,8 +10,9 @@ use k8s_openapi::jiff::Timestamp;
 use logship_crd::names::{SIDECAR_ADMIN_PORT, STATE_VOLUME};
 use logship_tests::cluster::{address, is_ready};
 use logship_tests::node::{self, Rotated};
+use logship_tests::oracle;
+use logship_tests::peers::{self, HttpSink};
 use logship_tests::wait::{Look, PATIENCE, wait_for};
-use logship_tests::{oracle, peers};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -25,6 +27,14 @@ fn spec(url: &str, spill: &str) -> Value {
         // So that a sink which does not answer is soon felt.
         "limits": {"inFlightBytes": "1Mi"},
     })
+}
+
+/// The least spill, and a state volume that has room for that and no more.
+fn small(url: &str) -> Value {
+    let mut spec = spec(url, "1Mi");
+    spec["limits"]["deadLetterBytes"] = json!("0");
+    spec["sidecar"] = json!({"state": {"emptyDir": {"sizeLimit": "2Mi"}}});
+    spec
 }
 
 /// A pod whose container runs a program for awk.
@@ -201,8 +211,12 @@ fn ready_since(pod: &Pod) -> Option<Timestamp> {
 async fn more_than_the_bound_is_a_gap_that_is_told_and_the_pod_stays_ready() -> Result<()> {
     /// The buffers on the way take what is written between the first two.
     const ROTATIONS: usize = 4;
-    let ground = Ground::new("spill-bound", |url| spec(url, "1Mi")).await?;
+    let ground = Ground::new("spill-bound", small).await?;
+    let other = HttpSink::start().await?;
+    let second = format!("  {}\n", small(&other.url));
+    ground.namespace.ship("other", &second).await?;
     ground.sink.hold();
+    other.hold();
     ground.apply(&[writer(&torrent())]).await?;
     let pod = ground.wait_ready("web").await?;
     let since = ready_since(&pod);
@@ -214,8 +228,10 @@ async fn more_than_the_bound_is_a_gap_that_is_told_and_the_pod_stays_ready() -> 
         async || {
             let there = node::bytes(&node::files(&spool));
             ensure!(there <= MIB, "{there} bytes on the state volume");
-            let told = status(&pod).await?["pipelines"][0]["spills"][0].clone();
-            let is_full = told["isFull"] == true && told["full"].as_u64() > Some(0);
+            let told = status(&pod).await?;
+            let pipelines = told["pipelines"].as_array().context("there are pipelines")?;
+            let is_full = |spill: &Value| spill["isFull"] == true && spill["full"].as_u64() > Some(0);
+            let is_full = pipelines.len() == 2 && pipelines.iter().all(|one| is_full(&one["spills"][0]));
             let seen = rotated.look()?;
             Ok(if is_full && seen >= ROTATIONS {
                 Look::Done(())
@@ -225,8 +241,15 @@ async fn more_than_the_bound_is_a_gap_that_is_told_and_the_pod_stays_ready() -> 
         },
     )
     .await?;
-    let kept = wait_until_told(&pod, MIB).await?;
-    ensure!(kept > MIB * 8 / 10, "the bound is used: {kept}");
+    // The volume has room for both resources, and how much of it is used is told.
+    let state = status(&pod).await?["state"].clone();
+    let used = state["bytes"].as_u64().context("it is a number")?;
+    ensure!(
+        state["bytesMax"] == 4 * MIB && used > MIB * 16 / 10 && used < 4 * MIB,
+        "{state}"
+    );
+    ensure!(metric(&pod, "logship_state_bytes_max").await? == 4 * MIB);
+    other.release();
     ground
         .namespace
         .must_kubectl(&["exec", "web", "-c", "app", "--", "touch", "/tmp/stop"])

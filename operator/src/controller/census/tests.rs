@@ -1,5 +1,5 @@
 use super::*;
-use crate::policies::Readiness;
+use crate::fixtures::{self, settings};
 use serde_json::{Value, json};
 
 fn policy(name: &str, app: &str, account: &str, source: &Value) -> Arc<Policy> {
@@ -9,13 +9,7 @@ fn policy(name: &str, app: &str, account: &str, source: &Value) -> Arc<Policy> {
         "sinks": [{"name": "out", "stdout": {}}],
         "sidecar": {"serviceAccount": account},
     });
-    let spec = serde_json::from_value(spec).unwrap();
-    Arc::new(Policy {
-        name: name.to_owned(),
-        created: None,
-        spec,
-        readiness: Readiness::Ready,
-    })
+    fixtures::policy(name, spec)
 }
 
 fn api() -> Value {
@@ -35,15 +29,6 @@ fn pod(name: &str, app: &str, created: i64, injected: Option<String>) -> PodSumm
         left_out: Vec::new(),
         account: format!("account-of-{name}"),
         created: k8s_openapi::jiff::Timestamp::from_second(created).ok(),
-    }
-}
-
-fn settings() -> Settings {
-    Settings {
-        image: "logship:1".to_owned(),
-        image_pull_policy: "IfNotPresent".to_owned(),
-        exclude_containers: Vec::new(),
-        nodes_run_native: true,
     }
 }
 

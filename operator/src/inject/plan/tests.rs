@@ -1,4 +1,5 @@
 use super::*;
+use crate::fixtures::{self, settings};
 use logship_crd::v1alpha1 as v1;
 use serde_json::{Value, json};
 
@@ -9,22 +10,7 @@ fn policy(name: &str, change: &Value) -> Arc<Policy> {
         "sinks": [{"name": "out", "stdout": {}}],
     });
     json_patch::merge(&mut spec, change);
-    let spec = serde_json::from_value(spec).unwrap();
-    Arc::new(Policy {
-        name: name.to_owned(),
-        created: None,
-        spec,
-        readiness: Readiness::Ready,
-    })
-}
-
-fn settings() -> Settings {
-    Settings {
-        image: "logship:1".to_owned(),
-        image_pull_policy: "IfNotPresent".to_owned(),
-        exclude_containers: Vec::new(),
-        nodes_run_native: true,
-    }
+    fixtures::policy(name, spec)
 }
 
 fn hash(change: &Value) -> String {

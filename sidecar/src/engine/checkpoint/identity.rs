@@ -67,24 +67,11 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// Whether it is long enough to be compared.
-    pub fn covers(&self, fingerprint: &Fingerprint) -> bool {
-        self.bytes.len() >= fingerprint.bytes
-    }
-
-    /// Whether a file that begins like this can be the file of this fingerprint.
-    pub fn is_of(&mut self, fingerprint: &Fingerprint) -> bool {
-        let Some(covered) = self.bytes.get(..fingerprint.bytes) else {
-            return false;
-        };
+    /// As [`Fingerprint::matches`]; none if it is too short to tell.
+    pub fn matches(&mut self, fingerprint: &Fingerprint) -> Option<bool> {
+        let covered = self.bytes.get(..fingerprint.bytes)?;
         let sum = self.sums.entry(fingerprint.bytes);
-        *sum.or_insert_with(|| crc32fast::hash(covered)) == fingerprint.crc
-    }
-
-    /// How many sums were made.
-    #[cfg(test)]
-    pub fn sums(&self) -> usize {
-        self.sums.len()
+        Some(*sum.or_insert_with(|| crc32fast::hash(covered)) == fingerprint.crc)
     }
 }
 
@@ -160,6 +147,19 @@ mod tests {
                 file.extend(piece);
                 prop_assert_eq!(fingerprint, Fingerprint::of(&file));
                 prop_assert!(fingerprint.matches(&file));
+            }
+        }
+
+        /// A head says of many files what each of their fingerprints says of it.
+        #[test]
+        fn head_is_compared_as_fingerprints_compare_it(
+            head in proptest::collection::vec(0u8..2, 0..20),
+            files in proptest::collection::vec(proptest::collection::vec(0u8..2, 0..20), 0..20),
+        ) {
+            let mut compared = Head::new(&head);
+            for fingerprint in files.iter().map(|file| Fingerprint::of(file)) {
+                let expected = (fingerprint.bytes <= head.len()).then(|| fingerprint.matches(&head));
+                prop_assert_eq!(compared.matches(&fingerprint), expected);
             }
         }
     }

@@ -316,15 +316,18 @@ impl Tail {
         let is_kin = |identity: Identity, names: [&str; 3]| {
             bearer == Some(identity) || names.contains(&&*file.kin.stem)
         };
-        let parked = self.memory.suspects(is_kin, is_hopeless);
-        let mut candidate = Candidate::new(*look, is_packed);
-        let parked = parked.iter().flat_map(|suspect| candidate.evidence(suspect));
-        let mut evidences: Vec<Evidence> = parked.collect();
+        let mut candidate = Candidate::new(*look);
+        let mut evidences = Vec::new();
+        for suspect in self.memory.suspects(is_kin, is_hopeless) {
+            if is_packed {
+                evidences.extend(candidate.evidence_if_larger(&suspect));
+            }
+            evidences.push(candidate.evidence(&suspect));
+        }
         let originals = self.followed.iter().filter(|other| {
             let names = [&*other.kin.stem, &other.name, &other.family];
             other.id != file.id && is_kin(other.identity, names) && other.is_read()
         });
-        let mut original = Candidate::new(*look, false);
         for other in originals {
             if other.stage != Stage::Rested && other.looked_at < since {
                 evidences.push(Evidence::Later(Doubt::Unread));
@@ -349,7 +352,7 @@ impl Tail {
                 trails: &other.trails,
                 more: Doubt::Unread,
             };
-            evidences.extend(original.evidence(&suspect));
+            evidences.push(candidate.evidence(&suspect));
         }
         let doubts = evidences.iter().map(|evidence| match evidence {
             Evidence::Other | Evidence::Same(_) => Doubt::None,

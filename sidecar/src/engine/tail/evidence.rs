@@ -70,28 +70,26 @@ pub(super) struct Suspect<'a> {
 pub(super) struct Candidate<'a> {
     look: Look<'a>,
     head: Head<'a>,
-    is_compressed: bool,
 }
 
 impl<'a> Candidate<'a> {
     /// Nothing is compared yet.
-    pub(super) fn new(look: Look<'a>, is_compressed: bool) -> Self {
+    pub(super) fn new(look: Look<'a>) -> Self {
         Self {
             look,
             head: Head::new(look.head),
-            is_compressed,
         }
     }
 
-    /// Whether it can have these contents, the likeliest first.
-    pub(super) fn evidence(&mut self, suspect: &Suspect<'_>) -> impl Iterator<Item = Evidence> + use<> {
-        // What it says of its size may be too little. Whether it holds all that was read of the original is seen when it is unpacked.
+    /// Whether it can have them, were it larger than it says: whether it holds all that was read of the original is seen when it is unpacked.
+    pub(super) fn evidence_if_larger(&mut self, suspect: &Suspect<'_>) -> Option<Evidence> {
         let furthest = suspect.begin.at.furthest();
-        let may_be_larger = self.is_compressed && self.look.size < furthest;
-        let whole = may_be_larger.then(|| self.evidence_at(furthest, suspect));
-        whole
-            .into_iter()
-            .chain([self.evidence_at(self.look.size, suspect)])
+        (self.look.size < furthest).then(|| self.evidence_at(furthest, suspect))
+    }
+
+    /// Whether it can have these contents.
+    pub(super) fn evidence(&mut self, suspect: &Suspect<'_>) -> Evidence {
+        self.evidence_at(self.look.size, suspect)
     }
 
     /// Whether it can have them, were it of this size.
@@ -105,11 +103,10 @@ impl<'a> Candidate<'a> {
         if begin.fingerprint.bytes == 0 {
             return Evidence::Other;
         }
-        if !self.head.covers(&begin.fingerprint) {
-            return Evidence::Later(Doubt::Short);
-        }
-        if !self.head.is_of(&begin.fingerprint) {
-            return Evidence::Other;
+        match self.head.matches(&begin.fingerprint) {
+            None => return Evidence::Later(Doubt::Short),
+            Some(false) => return Evidence::Other,
+            Some(true) => {}
         }
         // Files may begin alike for that long: only what lies behind, or all of it, tells them apart.
         let is_telling = |trail: &Trail| trail.end == size || trail.end >= HEADING_BYTES_MAX;

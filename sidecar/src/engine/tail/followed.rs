@@ -27,7 +27,7 @@ pub(super) struct Followed {
 }
 
 /// The files of one name.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Family {
     /// Oldest first.
     members: Vec<StreamId>,
@@ -77,7 +77,7 @@ impl Followed {
         self.idle.extract(slot.idle, id);
         self.open_records.remove(&id);
         self.open -= usize::from(slot.is_open);
-        self.families.is_busy(slot.family, false);
+        set_busy(&mut self.families, slot.family, false);
         if self.by_identity.get(&slot.file.identity) == Some(&id) {
             self.by_identity.remove(&slot.file.identity);
         }
@@ -275,7 +275,7 @@ impl Followed {
         } else {
             self.open_records.remove(&id);
         }
-        self.families.is_busy(slot.family, file.is_busy());
+        set_busy(&mut self.families, slot.family, file.is_busy());
         let is_open = file.is_open();
         if is_open != slot.is_open {
             slot.is_open = is_open;
@@ -292,22 +292,16 @@ impl Family {
     }
 }
 
-/// The families, by number.
-trait Families {
-    fn is_busy(&mut self, at: Option<(usize, usize)>, is_busy: bool);
-}
-
-impl Families for Vec<Family> {
-    fn is_busy(&mut self, at: Option<(usize, usize)>, is_busy: bool) {
-        let Some((family, place)) = at else { return };
-        let Some(Family { busy, .. }) = self.get_mut(family) else {
-            return;
-        };
-        if is_busy {
-            busy.insert(place);
-        } else {
-            busy.remove(&place);
-        }
+/// Whether the file at this place of a family has something to read or to find out; a file without a family waits for nobody.
+fn set_busy(families: &mut [Family], place: Option<(usize, usize)>, is_busy: bool) {
+    let Some((family, place)) = place else { return };
+    let Some(Family { busy, .. }) = families.get_mut(family) else {
+        return;
+    };
+    if is_busy {
+        busy.insert(place);
+    } else {
+        busy.remove(&place);
     }
 }
 
