@@ -46,8 +46,8 @@ pub(super) fn combined(policies: &[&Policy]) -> State {
 }
 
 /// The sum as a quantity.
-fn size_limit(rooms: impl Iterator<Item = Option<u64>>) -> String {
-    let sum = rooms.fold(Some(0_u64), |sum, room| Some(sum?.saturating_add(room?)));
+fn size_limit(mut rooms: impl Iterator<Item = Option<u64>>) -> String {
+    let sum = rooms.try_fold(0_u64, |sum, room| Some(sum.saturating_add(room?)));
     match sum {
         None => "0".to_owned(),
         Some(bytes) if bytes % MEBIBYTE == 0 => format!("{}Mi", bytes / MEBIBYTE),

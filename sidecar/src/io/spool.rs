@@ -297,7 +297,7 @@ mod tests {
     #[test]
     fn full_state_volume_takes_nothing_and_nothing_is_left_of_it() {
         let (_state, directory, mut files) = with(Some(2 * MIB));
-        let Performed::Written(Err(error)) = files.perform(write(0, 0, &[0; 2 << 20])) else {
+        let Performed::Written(Err(error)) = files.perform(write(0, 0, &vec![0; 2 << 20])) else {
             panic!("it was written");
         };
         assert!(error.to_string().contains("the state volume is full"), "{error}");

@@ -146,8 +146,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let settings = settings(directory.path().join("a.log"), None);
         let room = Room::new(directory.path().to_owned(), Some(2 << 20));
-        append(&settings, Some(&room), 0, &[b'x'; 600 << 10]).unwrap();
-        let error = append(&settings, Some(&room), 0, &[b'x'; 600 << 10]).unwrap_err();
+        append(&settings, Some(&room), 0, &vec![b'x'; 600 << 10]).unwrap();
+        let error = append(&settings, Some(&room), 0, &vec![b'x'; 600 << 10]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         assert_eq!(read(&settings.path).len(), 600 << 10);
     }

@@ -1,6 +1,6 @@
 //! What the engine does with its spool, in a simulated world.
 
-use crate::world::World;
+use crate::world::{Relied, World};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -60,7 +60,9 @@ proptest! {
     #[test]
     fn every_line_arrives_in_order(events in proptest::collection::vec(event(), 1..40)) {
         let mut world = World::new(SPOOL_BYTES);
-        events.iter().for_each(|event| happens(&mut world, event));
+        for event in &events {
+            happens(&mut world, event);
+        }
         world.settle();
     }
 
@@ -69,8 +71,10 @@ proptest! {
     #[test]
     fn no_power_loss_costs_a_line(events in proptest::collection::vec(event_or_power_loss(), 1..40)) {
         let mut world = World::new(SPOOL_BYTES);
-        world.may_lose_power = true;
-        events.iter().for_each(|event| happens(&mut world, event));
+        world.relied_on = Relied::Durable;
+        for event in &events {
+            happens(&mut world, event);
+        }
         world.settle();
     }
 }
@@ -251,7 +255,7 @@ fn segment_that_vanishes_while_it_is_waited_for_is_counted_and_the_others_are_se
 #[test]
 fn segment_of_which_power_loss_left_nothing_whole_takes_no_other_with_it() {
     let mut world = World::new(SPOOL_BYTES);
-    world.may_lose_power = true;
+    world.relied_on = Relied::Durable;
     world.is_up = false;
     world.write(600);
     world.pass(Duration::from_secs(5));

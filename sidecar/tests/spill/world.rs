@@ -18,6 +18,14 @@ const BATCH_BYTES: usize = 4096;
 /// Lines of one answer.
 const FRAME_LINES: usize = 40;
 
+/// What has to outlive the files of the API.
+pub enum Relied {
+    /// Whatever is on the disk.
+    OnDisk,
+    /// What is durable there, because the machine may lose its power.
+    Durable,
+}
+
 /// Everything around the engine.
 pub struct World {
     config: Config,
@@ -27,8 +35,7 @@ pub struct World {
     bytes_max: usize,
     /// The sink takes what it gets.
     pub is_up: bool,
-    /// Only what is durable outlives the files of the API.
-    pub may_lose_power: bool,
+    pub relied_on: Relied,
     sending: VecDeque<(u64, Vec<usize>)>,
     /// Lines that were written, of which the API serves those from `rotated` on.
     written: usize,
@@ -60,7 +67,7 @@ impl World {
             disk: Disk::default(),
             bytes_max,
             is_up: true,
-            may_lose_power: false,
+            relied_on: Relied::OnDisk,
             sending: VecDeque::new(),
             written: 0,
             rotated: 0,
@@ -84,10 +91,9 @@ impl World {
 
     /// The API serves only what is neither delivered nor on the disk.
     pub fn rotate(&mut self) {
-        let kept = if self.may_lose_power {
-            self.durable()
-        } else {
-            self.on_disk()
+        let kept = match self.relied_on {
+            Relied::OnDisk => self.on_disk(),
+            Relied::Durable => self.durable(),
         };
         let mut there: BTreeSet<usize> = self.delivered.iter().copied().collect();
         there.extend(kept);
