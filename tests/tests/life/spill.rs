@@ -14,7 +14,6 @@ use logship_tests::oracle;
 use logship_tests::peers::{self, HttpSink};
 use logship_tests::wait::{Look, PATIENCE, wait_for};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 const MIB: u64 = 1 << 20;
@@ -23,7 +22,8 @@ fn spec(url: &str, spill: &str) -> Value {
     json!({
         "selector": {},
         "sources": [{"name": "output", "containerOutput": {"spill": {"maxBytes": spill}}}],
-        "sinks": [{"name": "counter", "http": {"url": url}, "batch": {"maxBytes": "256Ki"}}],
+        // A request that is given up and answered later would arrive twice.
+        "sinks": [{"name": "counter", "http": {"url": url, "timeout": "2m"}, "batch": {"maxBytes": "256Ki"}}],
         // So that a sink which does not answer is soon felt.
         "limits": {"inFlightBytes": "1Mi"},
     })
@@ -173,11 +173,8 @@ async fn output_that_was_rotated_away_while_the_sink_was_down_arrives_once_altho
     let order = oracle::each_once(&ground.sink.received(), "web", LINES)?;
     ensure!(order.is_sorted(), "not in the order in which they were written");
     wait_until_sent(&pod).await?;
-    for nothing in [
-        "logship_output_gaps_total",
-        "logship_spill_lost_bytes_total",
-        "logship_spill_failures_total",
-    ] {
+    // Gaps may be suspected all the same: a file that was rotated while the sidecar was dead looks like one.
+    for nothing in ["logship_spill_lost_bytes_total", "logship_spill_failures_total"] {
         ensure!(metric(&pod, nothing).await? == 0, "{nothing}");
     }
     let said = ground.namespace.logs("web", SIDECAR, false).await?;
@@ -268,14 +265,11 @@ async fn more_than_the_bound_is_a_gap_that_is_told_and_the_pod_stays_ready() -> 
         .pop()
         .context("the end tells how many")?;
     let arrived = oracle::lines(&text, "web");
-    let distinct: BTreeSet<usize> = arrived.iter().copied().collect();
-    ensure!(
-        distinct.len() == arrived.len() && arrived.is_sorted(),
-        "each once, and in order"
-    );
+    let wrong: Vec<_> = arrived.windows(2).filter(|pair| pair[0] >= pair[1]).collect();
+    ensure!(wrong.is_empty(), "not once, or not in order: {wrong:?}");
     // Without a loss there is nothing to tell of: then the buffers on the way are larger than the test thinks.
     ensure!(
-        distinct.len() < written,
+        arrived.len() < written,
         "nothing was lost over {} rotations",
         rotated.seen.len()
     );
