@@ -125,7 +125,8 @@ pub fn field_variable(number: usize) -> String {
 /// Environment of the sidecar: a JSON object, `"<resource>/<source>"` → the directory as the sidecar sees it. A pod's
 /// volumes decide these paths, so they cannot be in the resource's ConfigMap; an absent entry means [`logs_path`].
 pub const ENV_DIRECTORIES: &str = "LOGSHIP_DIRECTORIES";
-/// Environment of the sidecar: `true` when it is a classic container that has to end by itself when the others have ended.
+/// Environment of the sidecar: the pod's restart policy when it is a classic container that has to end by itself when the others have
+/// ended.
 pub const ENV_CLASSIC: &str = "LOGSHIP_CLASSIC";
 /// Environment of the sidecar: how many bytes [`STATE_VOLUME`] has room for, because the kubelet evicts a pod with more. Absent: no limit
 /// but the disk's.

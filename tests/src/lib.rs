@@ -16,6 +16,8 @@ pub mod node;
 pub mod oracle;
 pub mod peers;
 #[cfg(feature = "cluster")]
+pub mod program;
+#[cfg(feature = "cluster")]
 pub mod release;
 #[cfg(feature = "cluster")]
 pub mod traffic;
