@@ -125,7 +125,8 @@ pub fn field_variable(number: usize) -> String {
 /// Environment of the sidecar: a JSON object, `"<resource>/<source>"` → the directory as the sidecar sees it. A pod's
 /// volumes decide these paths, so they cannot be in the resource's ConfigMap; an absent entry means [`logs_path`].
 pub const ENV_DIRECTORIES: &str = "LOGSHIP_DIRECTORIES";
-/// Environment of the sidecar: `true` when it is a classic container that has to end by itself when the others have ended.
+/// Environment of the sidecar: the pod's restart policy when it is a classic container that has to end by itself when the others have
+/// ended.
 pub const ENV_CLASSIC: &str = "LOGSHIP_CLASSIC";
 /// Environment of every container, by the kubelet: host of the API server.
 pub const ENV_API_HOST: &str = "KUBERNETES_SERVICE_HOST";

@@ -2,7 +2,8 @@
 //!
 //! A reconciliation is five calls: gather, validate, build, apply, status (and its publication). It runs on the leader only. An invalid resource
 //! is reported and not retried; when the world fails, it is retried with a capped, jittered backoff. It never writes outside
-//! of the resource's namespace, and never deletes: the API server's garbage collector follows the owners.
+//! of the resource's namespace, and never deletes: the API server's garbage collector follows the owners. Only the account of the
+//! sidecars, which pods need longer than any owner lives, is removed by `account.rs`.
 
 use crate::inject::Settings;
 use crate::metrics::{Metrics, Reconciled};
@@ -16,6 +17,7 @@ use logship_crd::v1alpha1::LogShipping;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+mod account;
 mod apply;
 mod build;
 mod census;

@@ -218,6 +218,7 @@ fn pipeline(document: &str, line: fn(u64) -> String, count: u64) {
         checkpoint: None,
         spools: std::collections::BTreeMap::new(),
         persistent: true,
+        is_first: true,
         once: true,
         seed: 1,
     };

@@ -1,5 +1,5 @@
-//! `/healthz`, `/metrics`, `/status` and `/configuration`, the small part of the status that the operator asks for. If the port is taken
-//! the process goes on without them and says so.
+//! `/healthz`, `/metrics`, `/status` and `/configuration`, the small part of the status that the operator asks for. While the port is taken
+//! the process goes on without them; it says so once, and takes the port when it is free.
 
 use crate::metrics;
 use crate::roster::{self, Roster};
@@ -23,15 +23,13 @@ const CONNECTIONS_MAX: usize = 8;
 /// A connection that takes longer is closed.
 const CONNECTION_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Serves for ever; without the port it waits for ever, because nothing else depends on it.
+/// The containers of a pod share their ports: one that has ours may end. (Who declares it in its `ports` is left it: then the operator
+/// starts us without an administration.)
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Serves for ever, once it has the port. Nothing else depends on it.
 pub async fn run(port: u16, roster: watch::Receiver<Roster>) {
-    let listener = match bind(port).await {
-        Ok(listener) => listener,
-        Err(error) => {
-            tracing::warn!(port, %error, "the administration port cannot be used, going on without it");
-            return std::future::pending().await;
-        }
-    };
+    let listener = take(port).await;
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -46,6 +44,27 @@ pub async fn run(port: u16, roster: watch::Receiver<Roster>) {
             },
             Some(_) = connections.join_next() => {}
         }
+    }
+}
+
+/// Waits for the port.
+async fn take(port: u16) -> TcpListener {
+    let mut is_said = false;
+    loop {
+        match bind(port).await {
+            Ok(listener) => {
+                if is_said {
+                    tracing::info!(port, "the administration port can be used now");
+                }
+                return listener;
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut is_said, true) {
+                    tracing::warn!(port, %error, "the administration port cannot be used, going on without it and trying again");
+                }
+            }
+        }
+        tokio::time::sleep(RETRY_INTERVAL).await;
     }
 }
 

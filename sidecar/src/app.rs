@@ -170,7 +170,10 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
         bundle: config.bundle,
         once: args.once,
     };
-    let api = wiring.api.clone();
+    let others = config.classic.then(|| Others {
+        api: wiring.api.clone(),
+        is_final: config::is_final(&environment),
+    });
     let ending = Ending {
         on_signal: if config.classic {
             Drain::UntilEnd
@@ -193,7 +196,7 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
         .send_modify(|roster| roster.state_trouble = state_trouble);
     supervisor.start(config.pipelines, rejected.unwrap_or_default());
     let screen = screen::start(&supervisor.roster, &mut supervisor.tasks);
-    spawn_helpers(config.classic.then_some(api), args.port(), &mut supervisor);
+    spawn_helpers(others, args.port(), &mut supervisor);
     tracing::info!(pipelines, version = env!("CARGO_PKG_VERSION"), "started");
     let outcomes = supervisor.run(&mut stop).await?;
     last_words::leave(&outcomes);
@@ -271,8 +274,15 @@ fn listen(
     })
 }
 
-/// Serves the administration, and watches the other containers if their API is given.
-fn spawn_helpers(others: Option<PodApi>, port: Option<u16>, supervisor: &mut Supervisor) {
+/// How a classic sidecar learns that the other containers have ended.
+struct Others {
+    api: PodApi,
+    /// If it ends, that is for good.
+    is_final: bool,
+}
+
+/// Serves the administration, and watches the other containers where there is somebody to wait for them.
+fn spawn_helpers(others: Option<Others>, port: Option<u16>, supervisor: &mut Supervisor) {
     if let Some(port) = port {
         let roster = supervisor.roster.subscribe();
         supervisor.tasks.spawn(async move {
@@ -280,9 +290,11 @@ fn spawn_helpers(others: Option<PodApi>, port: Option<u16>, supervisor: &mut Sup
             Ended::helper("admin")
         });
     }
-    if let Some(api) = others {
+    if let Some(Others { api, is_final }) = others {
+        let roster = supervisor.roster.subscribe();
+        let may_leave = move || is_final && roster.borrow().is_idle();
         supervisor.tasks.spawn(async move {
-            wait_for_others(api).await;
+            wait_for_others(api, may_leave).await;
             Ended::Others
         });
     }

@@ -57,7 +57,7 @@ pub struct Run {
     /// Directory for checkpoints when there are documents; in a pod the volume that is mounted for it.
     #[arg(long)]
     pub state_dir: Option<PathBuf>,
-    /// Port of /healthz, /metrics and /status; in a pod the usual one.
+    /// Port of /healthz, /metrics and /status; in a pod the usual one. 0: there is no administration.
     #[arg(long)]
     pub admin_port: Option<u16>,
     /// Directory of the token and the authority's certificate for the Kubernetes API; in a pod the usual one.
@@ -73,7 +73,7 @@ impl Run {
     /// Where the administration listens, if it does.
     pub fn port(&self) -> Option<u16> {
         let usual = self.config.is_none().then_some(names::SIDECAR_ADMIN_PORT);
-        self.admin_port.or(usual)
+        self.admin_port.or(usual).filter(|port| *port != 0)
     }
 }
 
@@ -90,5 +90,25 @@ impl Args {
                 once: false,
             })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn administration_has_the_usual_port_in_a_pod_and_none_where_nobody_wants_one() {
+        let check = |arguments: &[&str], expected| {
+            let arguments = ["logship", "run"].iter().chain(arguments);
+            let Command::Run(run) = Args::parse_from(arguments).into_command() else {
+                panic!("another command");
+            };
+            assert_eq!(run.port(), expected, "{run:?}");
+        };
+        check(&[], Some(names::SIDECAR_ADMIN_PORT));
+        check(&["--admin-port=8080"], Some(8080));
+        check(&["--admin-port=0"], None);
+        check(&["--config=a.yaml"], None);
     }
 }

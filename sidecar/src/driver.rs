@@ -357,6 +357,7 @@ mod tests {
             checkpoint: None,
             spools: BTreeMap::new(),
             persistent: false,
+            is_first: true,
             once: false,
             seed: 1,
         };

@@ -101,6 +101,7 @@ impl Engine {
             pod,
             checkpoint,
             mut spools,
+            is_first,
             ..
         } = start;
         let mut known = checkpoint.unwrap_or_else(|| Checkpoint::empty(&pipeline.name));
@@ -122,9 +123,11 @@ impl Engine {
                 let bytes_max = source.spill_bytes_max();
                 engine.add_spool(Spool::new(&source.name, number, labels, bytes_max, found));
             }
-            engine
-                .sources
-                .add(source, engine.reading(pipeline), context, &known);
+            let reading = Reading {
+                is_first,
+                ..engine.reading(pipeline)
+            };
+            engine.sources.add(source, reading, context, &known);
         }
         engine.absent = known.absent_from(pipeline);
         engine
@@ -137,6 +140,7 @@ impl Engine {
             checkpoint: _,
             spools: _,
             persistent,
+            is_first: _,
             once,
             seed,
         } = *start;
@@ -170,6 +174,7 @@ impl Engine {
             record_bytes_max: pipeline.record_bytes_max,
             open_files_max: pipeline.open_files_of_each_source(),
             goes_on: self.persistent && !self.once,
+            is_first: false,
         }
     }
 

@@ -44,6 +44,13 @@ pub struct Reloads {
     pub rejections: Vec<Rejection>,
 }
 
+impl Roster {
+    /// Whether nothing runs, and nothing would if it had no mistakes.
+    pub fn is_idle(&self) -> bool {
+        self.pipelines.is_empty() && self.reloads.rejections.is_empty()
+    }
+}
+
 /// What was told at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Told {

@@ -1,20 +1,21 @@
-//! The API server of the test cluster as a process: where it listens, what it was asked, and its end.
+//! The API server of the test cluster: where it listens, what it was asked, and its end.
 
+use crate::program::{Program, state};
 use crate::wait::{Look, wait_for};
-use anyhow::{Context, Result, ensure};
-use rustix::process::{Pid, Signal, kill_process};
+use anyhow::{Context, Result};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Where it listens; its certificate is good for that address.
 pub const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 6443);
-/// As the kernel tells it: at most 15 letters.
-const PROCESS: &str = "kube-apiserver";
+const PROGRAM: Program = Program {
+    process: "kube-apiserver",
+    mark: "apiserver-away",
+};
 
 /// A request that a pod's account made for a pod or for its output.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,11 +54,7 @@ pub fn asked(namespace: &str) -> Result<Vec<Asked>> {
 /// # Errors
 /// When it does not run.
 pub async fn away_for(time: Duration) -> Result<()> {
-    let process = process()?.context("the API server does not run")?;
-    // `tests/cluster/inner.d/control.sh` starts it again when this file is gone.
-    let mark = state()?.join("apiserver-away");
-    fs::write(&mark, "")?;
-    kill_process(process, Signal::KILL)?;
+    PROGRAM.kill()?;
     let killed = Instant::now();
     let over = wait_for("the outage is over", 2 * time, async || {
         let so_far = killed.elapsed();
@@ -68,7 +65,7 @@ pub async fn away_for(time: Duration) -> Result<()> {
         })
     });
     over.await?;
-    Ok(fs::remove_file(mark)?)
+    PROGRAM.start()
 }
 
 /// The addresses that are connected to it, also those that it has not accepted yet: it listens seconds before it answers.
@@ -93,35 +90,4 @@ pub fn connected() -> Result<BTreeSet<Ipv4Addr>> {
         clients.extend(fs::read_to_string(table)?.lines().filter_map(client));
     }
     Ok(clients)
-}
-
-/// The only process of this name: a cluster has a process namespace of its own.
-fn process() -> Result<Option<Pid>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/proc")? {
-        let entry = entry?;
-        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
-            continue;
-        };
-        // It may have ended by now.
-        let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-        if name.trim_end() == PROCESS {
-            found.extend(Pid::from_raw(number));
-        }
-    }
-    ensure!(
-        found.len() < 2,
-        "several processes are called {PROCESS}: {found:?}"
-    );
-    Ok(found.pop())
-}
-
-/// Where the cluster keeps its things.
-fn state() -> Result<PathBuf> {
-    let config = std::env::var_os("KUBECONFIG").context("KUBECONFIG is not set; run this by `make test`")?;
-    let folder = PathBuf::from(config);
-    Ok(folder
-        .parent()
-        .context("KUBECONFIG is a file in a folder")?
-        .to_owned())
 }

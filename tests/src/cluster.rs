@@ -282,6 +282,28 @@ impl Namespace {
         }
     }
 
+    /// Ends the processes of this namespace's pods with SIGKILL: those that hold their sandboxes, or all.
+    ///
+    /// # Errors
+    /// When none runs.
+    pub async fn kill_pods(&self, what: Kill) -> Result<()> {
+        let of_namespace = format!("labels.\"io.kubernetes.pod.namespace\"=={}", self.name);
+        let filter = match what {
+            Kill::Sandboxes => format!("{of_namespace},labels.\"io.cri-containerd.kind\"==sandbox"),
+            Kill::Everything => of_namespace,
+        };
+        let ids = must_run("ctr", &["-n", "k8s.io", "containers", "ls", "-q", &filter], "").await?;
+        let mut killed = 0;
+        // Beside warnings.
+        for id in ids.lines().filter(|line| !line.contains(' ')) {
+            // Those of before have ended long ago.
+            let arguments = ["-n", "k8s.io", "tasks", "kill", "--signal", "SIGKILL", id];
+            killed += usize::from(run("ctr", &arguments, "").await?.success);
+        }
+        anyhow::ensure!(killed > 0, "nothing of {} runs: {ids}", self.name);
+        Ok(())
+    }
+
     /// Ends a container's process with SIGKILL, as an out-of-memory kill does.
     ///
     /// # Errors
@@ -301,6 +323,15 @@ impl Namespace {
         .await?;
         Ok(())
     }
+}
+
+/// What of pods is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kill {
+    /// The kubelet makes new ones, and starts every container anew.
+    Sandboxes,
+    /// As when the node's power is cut.
+    Everything,
 }
 
 impl Drop for Namespace {

@@ -14,6 +14,8 @@ pub mod manifests;
 pub mod oracle;
 pub mod peers;
 #[cfg(feature = "cluster")]
+pub mod program;
+#[cfg(feature = "cluster")]
 pub mod release;
 #[cfg(feature = "cluster")]
 pub mod traffic;

@@ -87,7 +87,8 @@ async fn drift_is_repaired_within_seconds() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_last_resource_takes_everything_of_ours_along_and_pods_go_on() -> anyhow::Result<()> {
+async fn the_last_resource_takes_everything_along_but_the_account_which_stays_for_the_last_pod()
+-> anyhow::Result<()> {
     release::ensure_installed().await?;
     let namespace = Namespace::enabled("collected").await?;
     namespace.ship("one", SPEC).await?;
@@ -122,40 +123,32 @@ async fn the_last_resource_takes_everything_of_ours_along_and_pods_go_on() -> an
     );
 
     shippings.delete("two", &DeleteParams::default()).await?;
-    wait_for("nothing of ours is left", gone, async || {
-        let mut left = Vec::new();
-        for kind in [
-            "configmaps",
-            "serviceaccounts",
-            "roles",
-            "rolebindings",
-            "secrets",
-        ] {
-            let list = [
-                "get",
-                kind,
-                "-l",
-                "app.kubernetes.io/managed-by=logship",
-                "-o",
-                "name",
-            ];
-            left.push(namespace.must_kubectl(&list).await?.trim().to_owned());
-        }
-        left.retain(|names| !names.is_empty());
-        Ok(if left.is_empty() {
-            Look::Done(())
-        } else {
-            Look::NotYet(left)
+    let only_left = async |expected: &str| {
+        let kinds = "configmaps,serviceaccounts,roles,rolebindings,secrets";
+        let ours = "app.kubernetes.io/managed-by=logship";
+        wait_for(&format!("of ours there is only {expected:?}"), gone, async || {
+            let left = namespace
+                .must_kubectl(&["get", kinds, "-l", ours, "-o", "name"])
+                .await?;
+            Ok(if left.trim() == expected {
+                Look::Done(())
+            } else {
+                Look::NotYet(left)
+            })
         })
-    })
-    .await?;
+        .await
+    };
+    only_left("serviceaccount/logship-sidecar").await?;
     let after = namespace.api::<Pod>().get("app").await?;
     let restarts = container_status(&after, "app").map(|status| status.restart_count);
     assert_eq!(
         (after.uid(), restarts, is_ready(&after)),
         (before[0].uid(), Some(0), true)
     );
-    Ok(())
+    namespace
+        .must_kubectl(&["delete", "pod", "app", "--grace-period=1"])
+        .await?;
+    only_left("").await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,8 @@
 //! Building: every object that a resource needs, from what was read and validated.
 //!
 //! It is pure and cannot fail. Objects that the resources of a namespace share carry one owner each, so that the API
-//! server's garbage collector removes them with the last of them.
+//! server's garbage collector removes them with the last of them. The account alone has no owner: pods still need it then
+//! (`controller/account.rs`).
 
 use super::gather::Gathered;
 use super::validate::Valid;
@@ -42,7 +43,7 @@ pub fn build(shipping: &LogShipping, valid: &Valid, gathered: &Gathered) -> Desi
     Desired {
         config_map: config_map(shipping, valid, &gathered.namespace),
         service_account: ServiceAccount {
-            metadata: shared(names::SIDECAR_ACCOUNT),
+            metadata: metadata(&gathered.namespace, names::SIDECAR_ACCOUNT, Vec::new()),
             // The webhook mounts the token itself, in the sidecar only.
             automount_service_account_token: Some(false),
             ..ServiceAccount::default()

@@ -1,6 +1,7 @@
 //! What makes a resource be reconciled: its own changes and those of its siblings, of the objects made for it, of its
 //! namespace's label, and of the pods there and what their sidecars say.
 
+use super::account::{self, Account};
 use super::cluster::{self, Cluster};
 use super::seen::Seen;
 use super::survey::{self, Survey};
@@ -9,7 +10,7 @@ use crate::inject::Settings;
 use crate::metrics::{Metrics, Reconciled};
 use crate::policies::{Guarded, Policies};
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::core::v1::{ConfigMap, Secret, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::api::PartialObjectMeta;
 use kube::runtime::controller::{self, Action, Config, Controller};
@@ -32,7 +33,9 @@ const CHANGES_MAX: usize = 64;
 
 /// The controller ended although nobody stopped it.
 #[derive(Debug, thiserror::Error)]
-#[error("the watch of namespaces and pods ended, or the survey of their sidecars")]
+#[error(
+    "the watch of namespaces and pods ended, or the survey of their sidecars, or the care for their accounts"
+)]
 pub struct Ended;
 
 /// Runs the controller until `shutdown`, then lets the reconciliations under way finish.
@@ -53,6 +56,7 @@ pub async fn run(
     let (sender, changed) = mpsc::channel(CHANGES_MAX);
     let (teller, told) = mpsc::channel(CHANGES_MAX);
     let (shippings, writer) = store();
+    let (accounts, accounts_writer) = store();
     let asking = survey::run(survey.clone(), shippings.clone(), metrics.clone(), teller);
     let ctx = Arc::new(Context {
         client: client.clone(),
@@ -67,15 +71,19 @@ pub async fn run(
     });
     let controller = Controller::for_stream(with_siblings(&client, writer, &shippings), shippings.clone())
         .with_config(Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
-        .owns(Api::<ServiceAccount>::all(client.clone()), ours())
+        .watches_stream(
+            with_accounts(&client, accounts_writer),
+            in_namespace_of(&shippings),
+        )
         .owns(Api::<Role>::all(client.clone()), ours())
         .owns(Api::<RoleBinding>::all(client.clone()), ours())
         .owns(Api::<ConfigMap>::all(client.clone()), ours())
         .owns(Api::<PartialObjectMeta<Secret>>::all(client.clone()), tokens())
-        .reconcile_on(resources_in(received(changed), shippings))
+        .reconcile_on(resources_in(received(changed), shippings.clone()))
         .reconcile_on(received(told))
         .graceful_shutdown_on(shutdown.clone());
     // Boxed, because the state machines of the watches are tens of kilobytes.
+    let removing = Box::pin(account::run(client.clone(), accounts, shippings, cluster.clone()));
     let watching = Box::pin(cluster::watch(client, cluster.clone(), sender));
     let controlling = Box::pin(async {
         // Before the first lists every count would be wrong.
@@ -87,6 +95,7 @@ pub async fn run(
     tokio::select! {
         () = watching => Err(Ended),
         () = Box::pin(asking) => Err(Ended),
+        () = removing => Err(Ended),
         () = controlling => Ok(()),
     }
 }
@@ -117,6 +126,31 @@ fn with_siblings(
         stream::iter(touched.into_iter().map(|shipping| Ok(Guarded::clone(&shipping))))
     });
     touched.try_flatten()
+}
+
+/// The accounts of the sidecars.
+fn with_accounts(
+    client: &Client,
+    writer: Writer<Account>,
+) -> impl Stream<Item = watcher::Result<Account>> + Send + 'static {
+    let accounts = watcher(Api::<Account>::all(client.clone()), ours())
+        .default_backoff()
+        .modify(|account| account.metadata.managed_fields = None);
+    reflector(writer, accounts).touched_objects()
+}
+
+/// Finds every resource of the namespace of an object that none of them owns.
+fn in_namespace_of<K: Resource>(
+    shippings: &Store<Guarded>,
+) -> impl Fn(K) -> Vec<ObjectRef<Guarded>> + Send + Sync + 'static {
+    let shippings = shippings.clone();
+    move |object| {
+        let found = shippings.state_filter(|shipping| shipping.meta().namespace == object.meta().namespace);
+        found
+            .iter()
+            .map(|shipping| ObjectRef::from_obj(&**shipping))
+            .collect()
+    }
 }
 
 fn received<T: Send + 'static>(mut changes: mpsc::Receiver<T>) -> impl Stream<Item = T> + Send + 'static {

@@ -43,8 +43,8 @@ pub(super) fn build(pod: Pod<'_>, parts: &Parts<'_>) -> Value {
         "name": names::SIDECAR_CONTAINER,
         "image": overrides.image.unwrap_or(plan.settings.image),
         "imagePullPolicy": plan.settings.image_pull_policy,
-        "args": ["run"],
-        "env": environment(*native, logs),
+        "args": arguments(pod),
+        "env": environment(pod, *native, logs),
         "resources": requirements(pod, plan, overrides),
         "securityContext": security_context(pod, parts),
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -74,7 +74,16 @@ pub(super) fn place(draft: &mut Draft, sidecar: Value, native: bool, position: P
     Ok(())
 }
 
-fn environment(native: bool, logs: &Logs) -> Vec<Value> {
+/// A native sidecar starts first: it would take the application the port that it listens at. Then it goes without its administration.
+fn arguments(pod: Pod<'_>) -> Vec<&'static str> {
+    let without = pod.declares_port(names::SIDECAR_ADMIN_PORT);
+    ["run"]
+        .into_iter()
+        .chain(without.then_some("--admin-port=0"))
+        .collect()
+}
+
+fn environment(pod: Pod<'_>, native: bool, logs: &Logs) -> Vec<Value> {
     let from_pod = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}});
     let mut environment = vec![
         from_pod(names::ENV_POD_NAME, "metadata.name"),
@@ -89,7 +98,7 @@ fn environment(native: bool, logs: &Logs) -> Vec<Value> {
         environment.push(json!({"name": names::ENV_DIRECTORIES, "value": directories.replace('$', "$$")}));
     }
     if !native {
-        environment.push(json!({"name": names::ENV_CLASSIC, "value": "true"}));
+        environment.push(json!({"name": names::ENV_CLASSIC, "value": pod.restart_policy()}));
     }
     environment
 }

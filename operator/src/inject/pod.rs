@@ -106,6 +106,24 @@ impl<'a> Pod<'a> {
         self.spec("shareProcessNamespace").and_then(Value::as_bool) == Some(true)
     }
 
+    pub(super) fn restart_policy(self) -> &'a str {
+        self.spec("restartPolicy")
+            .and_then(Value::as_str)
+            .unwrap_or("Always")
+    }
+
+    /// Whether one of its containers says that it listens at this port; they share their network.
+    pub(super) fn declares_port(self, port: u16) -> bool {
+        let declares = |container: &Value| {
+            let mut ports = items(container.get("ports")).iter();
+            ports.any(|declared| {
+                let is_tcp = text(declared, "protocol").is_none_or(|protocol| protocol == "TCP");
+                is_tcp && declared.get("containerPort").and_then(Value::as_u64) == Some(port.into())
+            })
+        };
+        self.all_containers().any(|(_, container)| declares(container))
+    }
+
     /// Whether its containers share a budget (`spec.resources`).
     pub(super) fn has_budget(self) -> bool {
         self.spec("resources")

@@ -49,6 +49,7 @@ pub fn live(config: &Config, checkpoint: Option<Checkpoint>, mut world: World) {
         checkpoint,
         spools: spool.into_iter().collect(),
         persistent: true,
+        is_first: true,
         once: false,
         seed: 1,
     };

@@ -221,7 +221,8 @@ fn read(place: &Place) -> Result<Documents, Error> {
 async fn others_of_classic(environment: &Environment, token_dir: &Path) {
     if config::is_classic(environment) {
         let api = PodApi::new(&config::pod(environment), environment, token_dir);
-        wait_for_others(api).await;
+        let is_final = config::is_final(environment);
+        wait_for_others(api, || is_final).await;
     } else {
         std::future::pending::<()>().await;
     }

@@ -47,10 +47,10 @@ struct Beginning {
 }
 
 impl Wiring {
-    /// Starts a pipeline that was not there before. Where it takes questions.
+    /// Starts a pipeline that was not there before, as one of the first (see [`Start::is_first`]) or later. Where it takes questions.
     pub(super) fn start(
         &self,
-        pipeline: &Pipeline,
+        (pipeline, is_first): (&Pipeline, bool),
         orders: watch::Receiver<Orders>,
         incarnation: Incarnation,
         tasks: &mut JoinSet<Ended>,
@@ -59,7 +59,13 @@ impl Wiring {
         let checkpoint = self.state.as_ref().and_then(|state| checkpoint(state, pipeline));
         let spools = self.spools(pipeline, checkpoint.as_ref());
         let beginning = Beginning {
-            engine: Engine::new(pipeline, self.starting(checkpoint, spools)),
+            engine: Engine::new(
+                pipeline,
+                Start {
+                    is_first,
+                    ..self.starting(checkpoint, spools)
+                },
+            ),
             files: OpenFiles::new(files_of(pipeline)),
             status,
             past: Past::default(),
@@ -110,6 +116,7 @@ impl Wiring {
             checkpoint,
             spools,
             persistent: self.state.is_some(),
+            is_first: false,
             once: self.once,
             seed: fastrand::u64(..),
         }

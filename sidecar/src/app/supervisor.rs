@@ -113,7 +113,7 @@ impl Supervisor {
     /// Starts the first pipelines. What is `rejected` has none that could go on.
     pub(super) fn start(&mut self, pipelines: Vec<Pipeline>, rejected: Vec<Rejection>) {
         for pipeline in pipelines {
-            self.start_one(pipeline);
+            self.start_one(pipeline, true);
         }
         tell(
             &rejected,
@@ -201,12 +201,12 @@ impl Supervisor {
         Ok(())
     }
 
-    fn start_one(&mut self, pipeline: Pipeline) {
+    fn start_one(&mut self, pipeline: Pipeline, is_first: bool) {
         self.incarnations += 1;
         let (orders, ordered) = watch::channel(self.first_orders(&pipeline));
         let port = self
             .wiring
-            .start(&pipeline, ordered, self.incarnations, &mut self.tasks);
+            .start((&pipeline, is_first), ordered, self.incarnations, &mut self.tasks);
         self.running.push(Running {
             name: pipeline.name.clone(),
             wanted: Wanted::This(Box::new(pipeline)),
@@ -324,7 +324,7 @@ impl Supervisor {
             generation = pipeline.generation,
             "a new pipeline runs"
         );
-        self.start_one(pipeline);
+        self.start_one(pipeline, false);
     }
 
     fn find(&mut self, name: &str) -> Option<&mut Running> {

@@ -82,7 +82,13 @@ pub(crate) fn pod(environment: &Environment) -> Pod {
 
 /// Whether we are a classic container, see [`Config::classic`].
 pub(crate) fn is_classic(environment: &Environment) -> bool {
-    environment.get(ENV_CLASSIC).is_some_and(|value| value == "true")
+    optional(environment, ENV_CLASSIC).is_some()
+}
+
+/// Whether we are one that is not started again in its pod when it ends as it should.
+pub(crate) fn is_final(environment: &Environment) -> bool {
+    let policy = optional(environment, ENV_CLASSIC);
+    matches!(policy.as_deref(), Some("Never" | "OnFailure"))
 }
 
 /// A variable that has to be there.

@@ -23,6 +23,8 @@ pub struct Start<'a> {
     pub spools: BTreeMap<String, spool::Found>,
     /// Whether checkpoints are written.
     pub persistent: bool,
+    /// The process begins with it, and the pod with the process: what containers wrote before the first look is missing.
+    pub is_first: bool,
     /// Read what is there, then finish.
     pub once: bool,
     /// Of the random numbers in the waiting times.

@@ -8,24 +8,25 @@
 mod account;
 mod instances;
 mod pause;
+mod position;
 mod question;
 mod stream;
 
 pub use self::account::FollowCounts;
+pub use self::instances::Instances;
 pub use self::question::{Answer, Ask, ContainerState, Drain, Instance};
 pub use self::stream::{Cause, Gap};
 
 use self::account::Account;
-use self::instances::{Instances, Next};
+use self::instances::Next;
 use self::pause::Pause;
 use self::stream::{Seen, Stream, Taken};
 use super::checkpoint::ContainerPosition;
 use super::framer::lines::Line;
-use super::outlets::{Context, Outlets, Position, StreamId};
+use super::outlets::{Context, Outlets, StreamId};
 use super::report::Report;
 use super::resume::Resume;
 use super::{Output, Tick};
-use crate::record::Labels;
 use crate::record::time::SECOND;
 use std::time::Duration;
 
@@ -74,6 +75,8 @@ pub struct Follow {
     seen: Option<Seen>,
     /// The last stream was given up because nothing came any more.
     is_silent: bool,
+    /// It was found not to have started then.
+    awaited_since: Option<Tick>,
     pause: Pause,
     account: Account,
     drain: Option<Drain>,
@@ -82,8 +85,14 @@ pub struct Follow {
 }
 
 impl Follow {
-    /// Follows the container that the shell chooses for stream `id`, from the position among `known` that is its own.
-    pub fn new(id: StreamId, context: Context, known: Vec<(String, ContainerPosition)>) -> Self {
+    /// Follows the container that the shell chooses for stream `id`, from the position among `known` that is its own; where there is
+    /// none, of these `instances` nothing was read.
+    pub fn new(
+        id: StreamId,
+        context: Context,
+        instances: Instances,
+        known: Vec<(String, ContainerPosition)>,
+    ) -> Self {
         Self {
             id,
             context,
@@ -94,10 +103,11 @@ impl Follow {
             container: None,
             taken: Resume::default(),
             settled: Resume::default(),
-            instances: Instances::default(),
+            instances,
             restarts_settled: 0,
             seen: None,
             is_silent: false,
+            awaited_since: None,
             pause: Pause::new(),
             account: Account::default(),
             drain: None,
@@ -120,8 +130,7 @@ impl Follow {
         self.drain = Some(how);
         self.patience = now + DRAIN_PATIENCE;
         self.pause.succeeded();
-        let ended =
-            matches!(&self.state, State::Streaming(stream) if stream.of.state == ContainerState::Ended);
+        let ended = matches!(&self.state, State::Streaming(stream) if stream.of.state.has_ended());
         let is_waiting = matches!(self.state, State::Waiting(_));
         if is_waiting || (how == Drain::WhatIsThere && !ended) {
             self.ask_probe();
@@ -200,40 +209,6 @@ impl Follow {
         reports
     }
 
-    /// Takes a position that every sink has settled.
-    pub fn reached(&mut self, position: Position) {
-        match position {
-            Position::Line(key, _) => self.settled.take(key),
-            Position::Instance(restarts, _) => {
-                self.restarts_settled = restarts;
-                self.settled.begin_instance();
-            }
-            Position::File { .. } | Position::Spool(_) => {}
-        }
-    }
-
-    /// The settled position, with the container's name; before that is known, what the checkpoint said.
-    pub fn positions(&self) -> Vec<(String, ContainerPosition)> {
-        match &self.container {
-            None => self.known.clone(),
-            Some(container) => {
-                let position = ContainerPosition::of(self.restarts_settled, &self.settled);
-                vec![(container.clone(), position)]
-            }
-        }
-    }
-
-    /// The second of the last settled line, with the container's name.
-    pub fn last_seconds(&self) -> Vec<(String, Option<i64>)> {
-        match &self.container {
-            None => {
-                let known = self.known.iter();
-                known.map(|(name, at)| (name.clone(), at.last_second)).collect()
-            }
-            Some(container) => vec![(container.clone(), self.settled.last_second())],
-        }
-    }
-
     fn follows(&self, stream: &Stream) -> bool {
         !stream.previous
             && stream.of.state == ContainerState::Running
@@ -250,9 +225,16 @@ impl Follow {
     ) {
         self.adopt(&found.container, outlets);
         reports.extend(self.account.judge(&found.container, Some(found.restarts)));
+        if self
+            .seen
+            .is_some_and(|seen| seen.was_of_next(found.restarts, found.started))
+        {
+            self.instances.mistook();
+        }
         match self.instances.next(&found, self.drain.is_some()) {
             Next::NotStarted => {
-                let pause = self.pause.in_vain(random);
+                let since = now.saturating_sub(*self.awaited_since.get_or_insert(now));
+                let pause = self.pause.before_start(since, random);
                 self.wait(now + pause);
                 let text = format!("container {:?} has not started", found.container);
                 reports.extend(self.account.unavailable(text));
@@ -262,17 +244,17 @@ impl Follow {
                 let pause = self.pause.in_vain(random);
                 self.wait(now + pause);
             }
-            Next::Previous { missing } => {
+            Next::Read {
+                previous,
+                begins,
+                missing,
+            } => {
                 reports.extend(self.account.reads(&found.container));
                 reports.extend(self.account.missed(&found.container, missing));
-                self.open(now, true, found);
-            }
-            Next::Present { first } => {
-                reports.extend(self.account.reads(&found.container));
-                if first {
-                    self.begin_instance(found.restarts, outlets);
+                if let Some(instance) = begins {
+                    self.begin_instance(instance, outlets);
                 }
-                self.open(now, false, found);
+                self.open(now, previous, found);
             }
         }
     }
@@ -280,7 +262,7 @@ impl Follow {
     fn open(&mut self, now: Tick, previous: bool, of: Instance) {
         let (seen, is_read_out) = (self.seen.take(), std::mem::take(&mut self.is_silent));
         // Its lines were taken for those of the instance before, of which nothing was read since that stream was opened.
-        let mistaken = seen.filter(|seen| previous && seen.was_of_next(of.restarts, of.started));
+        let mistaken = seen.filter(|seen| previous && seen.may_be_of_next(of.restarts, of.started));
         let mut since = mistaken.map_or_else(|| self.taken.since(), |seen| seen.since);
         let found = of.found.div_euclid(SECOND);
         if since.is_some_and(|since| found < since) {
@@ -364,7 +346,7 @@ impl Follow {
             return;
         };
         let (previous, restarts) = (stream.previous, stream.of.restarts);
-        let has_ended = stream.of.state == ContainerState::Ended;
+        let has_ended = stream.of.state.has_ended();
         let is_last = !previous && self.drain == Some(Drain::WhatIsThere);
         // Where something follows, a last line without newline is served again when it is complete.
         if previous || has_ended || is_last || stream.ends_in_notice() {
@@ -379,6 +361,8 @@ impl Follow {
             self.begin_instance(restarts, outlets);
         } else if has_ended {
             self.instances.read_to_end(restarts);
+        } else {
+            self.instances.read_out(restarts);
         }
         if is_last {
             reports.extend(self.account.judge(&stream.of.container, None));
@@ -402,6 +386,7 @@ impl Follow {
         reports: &mut Vec<Report>,
     ) {
         let (error, retry_after) = failure;
+        self.instances.interrupted();
         if let Some(mut stream) = self.take_stream() {
             self.seen = stream.seen();
             if stream.ends_in_notice() {
@@ -449,26 +434,6 @@ impl Follow {
     fn begin_instance(&mut self, restarts: u32, outlets: &mut Outlets) {
         self.taken.begin_instance();
         outlets.instance(self.id, &self.context, restarts);
-    }
-
-    /// Takes over the name of the container, and what the checkpoint knows of it.
-    fn adopt(&mut self, container: &str, outlets: &Outlets) {
-        if self.container.is_some() {
-            return;
-        }
-        self.container = Some(container.to_owned());
-        let labels = Labels {
-            container: Some(container.to_owned()),
-            ..self.context.labels.clone()
-        };
-        self.context = outlets.context(self.context.source, labels);
-        let known = std::mem::take(&mut self.known);
-        if let Some((_, position)) = known.into_iter().find(|(name, _)| name == container) {
-            self.instances = Instances::from(position.restarts);
-            self.restarts_settled = position.restarts;
-            self.taken = position.resume();
-            self.settled = self.taken.clone();
-        }
     }
 
     fn take_stream(&mut self) -> Option<Box<Stream>> {

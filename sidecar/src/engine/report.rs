@@ -60,7 +60,7 @@ pub enum Report {
     OutputFollowed(String),
     /// More instances of a container ended than the API keeps.
     #[error(
-        "container {container:?} ended while it was not read, and the API keeps only its last output but one; output of {instances} of its runs is missing"
+        "container {container:?} was started again more often than it could be read, and the API keeps the output of its last runs alone; output of {instances} of its runs may be missing"
     )]
     OutputGap {
         /// Name of the container.

@@ -3,7 +3,7 @@
 use super::Tick;
 use super::checkpoint::Checkpoint;
 use super::contract::{Output, OutputStream};
-use super::follow::Follow;
+use super::follow::{Follow, Instances};
 use super::framer::FramerSettings;
 use super::outlets::{Context, Outlets, Position, StreamId};
 use super::report::Report;
@@ -51,6 +51,8 @@ pub struct Reading {
     pub open_files_max: usize,
     /// Somebody will go on where this run ends.
     pub goes_on: bool,
+    /// What a container wrote before the first look at it was to be read, too.
+    pub is_first: bool,
 }
 
 impl Reading {
@@ -95,7 +97,8 @@ impl Sources {
                 self.add_files(number, &source.name, files, tail);
             }
             SourceKind::ContainerOutput { containers, .. } => {
-                self.add_output(&source.name, containers, &context, known);
+                let instances = Instances::unread(reading.is_first);
+                self.add_output(&source.name, (containers, instances), &context, known);
             }
         }
     }
@@ -111,7 +114,13 @@ impl Sources {
         });
     }
 
-    fn add_output(&mut self, name: &str, containers: &[String], context: &Context, known: &Checkpoint) {
+    fn add_output(
+        &mut self,
+        name: &str,
+        (containers, instances): (&[String], Instances),
+        context: &Context,
+        known: &Checkpoint,
+    ) {
         let known = known.containers.get(name).cloned().unwrap_or_default();
         let chosen = containers.iter().cloned().map(Some);
         let default = containers.is_empty().then_some(None);
@@ -119,7 +128,7 @@ impl Sources {
             self.next_id += 1;
             let known = known.clone().into_iter();
             let known = known.filter(|(name, _)| container.as_ref().is_none_or(|wanted| wanted == name));
-            let follow = Follow::new(self.next_id, context.clone(), known.collect());
+            let follow = Follow::new(self.next_id, context.clone(), instances, known.collect());
             self.streams.push(OutputSource {
                 number: context.source,
                 name: name.to_owned(),

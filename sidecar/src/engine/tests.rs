@@ -42,6 +42,7 @@ fn engine_of(pipeline: &Pipeline, persistent: bool) -> Engine {
         checkpoint: None,
         spools: std::collections::BTreeMap::new(),
         persistent,
+        is_first: true,
         once: false,
         seed: 1,
     };

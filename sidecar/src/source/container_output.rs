@@ -20,6 +20,9 @@ use tokio::sync::mpsc;
 /// How often a classic sidecar looks whether the other containers have ended.
 const COMPLETION_INTERVAL: Duration = Duration::from_secs(2);
 
+/// So many denials in a row are no moment of an API server that is just starting.
+const DENIALS_MAX: u32 = 15;
+
 /// A question of the engine.
 #[derive(Debug)]
 pub struct Question {
@@ -153,23 +156,45 @@ async fn probe(api: &mut PodApi, wanted: Option<&str>) -> Part {
     }
 }
 
-/// Returns when every other container of the pod has ended for good: then a classic sidecar must end, or a Job never does.
-pub async fn wait_for_others(mut api: PodApi) {
-    let mut said = false;
+/// Returns when every other container of the pod has ended for good: then a classic sidecar must end, or a Job never does. Also
+/// when the pod is not shown to us any more and we `may_leave`, because there is nothing to ship: the rights went with the last resource.
+pub async fn wait_for_others(mut api: PodApi, may_leave: impl Fn() -> bool) {
+    let (mut said, mut denials) = (false, Denials::default());
     loop {
-        match api.pod().await {
+        let found = api.pod().await;
+        denials.hear(found.as_ref().err());
+        match found {
             Ok(pod) if others_ended(&pod) => return,
             Ok(_) => said = false,
-            Err(error) if !said => {
-                tracing::warn!(
-                    error = describe(&error),
-                    "the other containers cannot be watched, trying again"
-                );
-                said = true;
+            Err(error) => {
+                if denials.are_final() && may_leave() {
+                    tracing::info!("there is nothing to ship any more, not waiting for the other containers");
+                    return;
+                }
+                if !std::mem::replace(&mut said, true) {
+                    tracing::warn!(
+                        error = describe(&error),
+                        "the other containers cannot be watched, trying again"
+                    );
+                }
             }
-            Err(_) => {}
         }
         tokio::time::sleep(COMPLETION_INTERVAL).await;
+    }
+}
+
+/// How often in a row the API has denied us an answer.
+#[derive(Debug, Default)]
+struct Denials(u32);
+
+impl Denials {
+    fn hear(&mut self, error: Option<&Error>) {
+        let is_denial = error.is_some_and(Error::is_denial);
+        self.0 = if is_denial { self.0.saturating_add(1) } else { 0 };
+    }
+
+    fn are_final(&self) -> bool {
+        self.0 >= DENIALS_MAX
     }
 }
 
@@ -193,4 +218,27 @@ fn describe(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_denials_in_a_row_are_final_and_silence_or_an_answer_is_none() {
+        let gone = || Error::Mount("token".into(), std::io::ErrorKind::NotFound.into());
+        let mut denials = Denials::default();
+        for interruption in [None, Some(Error::Silence)] {
+            for _ in 1..DENIALS_MAX {
+                denials.hear(Some(&gone()));
+                assert!(!denials.are_final());
+            }
+            denials.hear(interruption.as_ref());
+            assert!(!denials.are_final());
+        }
+        for _ in 0..DENIALS_MAX {
+            denials.hear(Some(&gone()));
+        }
+        assert!(denials.are_final());
+    }
 }

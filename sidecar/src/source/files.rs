@@ -194,6 +194,7 @@ mod tests {
             checkpoint: None,
             spools: std::collections::BTreeMap::new(),
             persistent: false,
+            is_first: true,
             once: false,
             seed: 1,
         };

@@ -340,6 +340,6 @@ fn classic_sidecar_hears_that_the_others_have_ended_although_the_first_answer_is
         refusal(500, "etcd is away"),
         Answer::Whole(200, ended.to_string()),
     ]);
-    block_on(container_output::wait_for_others(api.client()));
+    block_on(container_output::wait_for_others(api.client(), || true));
     assert_eq!(api.asked().len(), 2);
 }

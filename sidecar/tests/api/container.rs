@@ -40,6 +40,8 @@ pub struct Container {
     pub name: String,
     pub kind: Kind,
     pub runs: Vec<Run>,
+    /// It waits for its next start.
+    backs_off: bool,
 }
 
 /// From a start to the next.
@@ -86,6 +88,7 @@ impl Container {
             name: name.to_owned(),
             kind,
             runs: vec![Run::new(started)],
+            backs_off: false,
         }
     }
 
@@ -93,8 +96,15 @@ impl Container {
         self.runs.last_mut().unwrap()
     }
 
+    /// It ends, and is not started again before a while.
+    pub fn back_off(&mut self) {
+        self.run().has_ended = true;
+        self.backs_off = true;
+    }
+
     pub fn restart(&mut self, now: Nanos) {
         self.run().has_ended = true;
+        self.backs_off = false;
         self.runs.push(Run::new(now));
     }
 
@@ -109,8 +119,13 @@ impl Container {
             }
         };
         let (last, before) = self.runs.split_last().unwrap();
+        let (present, previous) = if self.backs_off {
+            (json!({"waiting": {"reason": "CrashLoopBackOff"}}), Some(last))
+        } else {
+            (state(last), before.last())
+        };
         json!({"name": self.name, "restartCount": before.len(), "ready": true, "image": "i", "imageID": "",
-               "state": state(last), "lastState": before.last().map_or_else(|| json!({}), state)})
+               "state": present, "lastState": previous.map_or_else(|| json!({}), state)})
     }
 }
 
@@ -144,8 +159,9 @@ impl Reader {
         };
         let last = container.runs.len() - 1;
         let run = match value("previous") {
-            Some(_) => last.checked_sub(1)?,
-            None => last,
+            // The kubelet goes by the status.
+            Some(_) if !container.backs_off => last.checked_sub(1)?,
+            _ => last,
         };
         let since = value("sinceTime").map(|text| parse_rfc3339(text.as_bytes()).unwrap());
         assert_eq!(value("timestamps").as_deref(), Some("true"));

@@ -1,5 +1,6 @@
 //! A document that changes while a stream is open.
 
+use crate::container::Kind;
 use crate::kubelet::Api;
 use crate::shipper::{Shipper, document, to_stdout};
 use crate::support::eventually;
@@ -40,5 +41,26 @@ fn change_of_the_pipeline_neither_loses_nor_repeats_output() {
         });
     }
     assert_eq!(shipper.gaps(), [0; 3]);
+    shipper.terminate();
+}
+
+#[test]
+fn runs_of_a_container_before_a_later_document_named_it_are_not_missed() {
+    let api = Api::with(&[("web", Kind::Regular), ("side", Kind::Regular)]);
+    for _ in 0..5 {
+        api.change("side", |container| container.restart(logship::io::clock::wall()));
+    }
+    api.write("side", "of now");
+    api.write("web", "first");
+    let shipper = Shipper::start(&api);
+    shipper.wait_for(&["first".to_owned()]);
+    let mut changed = document(&["web", "side"], &to_stdout());
+    changed["generation"] = json!(2);
+    std::fs::write(shipper.place.path("config/shop.json"), changed.to_string()).unwrap();
+    eventually("the other container's output", || {
+        shipper.place.lines().contains(&"of now".to_owned()).then_some(())
+    });
+    let gaps = "logship_output_gaps_total{cause=\"restart\"} 0\n";
+    assert!(shipper.metrics().contains(gaps), "{}", shipper.metrics());
     shipper.terminate();
 }

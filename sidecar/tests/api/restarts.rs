@@ -1,6 +1,6 @@
 //! Containers that are started again, of every kind, while we look and while we do not.
 
-use crate::container::Kind;
+use crate::container::{Container, Kind};
 use crate::kubelet::{Api, Cut, Refusal};
 use crate::shipper::{Shipper, document, to_stdout};
 use crate::support::eventually;
@@ -86,7 +86,80 @@ fn instances_that_nobody_has_any_more_are_counted_and_told() {
             .contains("logship_output_gaps_total{cause=\"restart\"} 2\n")
     );
     let said = shipper.terminate().stderr();
-    assert!(said.contains("output of 2 of its runs is missing"), "{said}");
+    assert!(said.contains("output of 2 of its runs may be missing"), "{said}");
+}
+
+#[test]
+fn instances_that_ended_before_the_first_look_are_counted_once_also_across_a_restart_of_the_sidecar() {
+    let api = Api::start();
+    for run in 0..4 {
+        api.write("web", &format!("run {run}"));
+        if run < 3 {
+            restart(&api);
+        }
+    }
+    let mut shipper = Shipper::start(&api);
+    shipper.wait_for(&["run 2", "run 3"].map(str::to_owned));
+    assert_eq!(shipper.gaps(), [2, 0, 0]);
+    assert!(
+        shipper
+            .place
+            .stderr()
+            .contains("output of 2 of its runs may be missing")
+    );
+    eventually("the position is saved", || shipper.has_saved("\"restarts\":3"));
+    shipper.crash(&api, &document(&["web"], &to_stdout()));
+    api.write("web", "more");
+    eventually("what is new", || {
+        (shipper.place.lines().last()? == "more").then_some(())
+    });
+    assert_eq!(shipper.gaps(), [0; 3]);
+    shipper.terminate();
+}
+
+#[test]
+fn container_that_backs_off_has_its_last_output_read_once_and_those_before_are_counted() {
+    let api = Api::start();
+    for run in 0..3 {
+        api.write("web", &format!("run {run}"));
+        if run < 2 {
+            restart(&api);
+        }
+    }
+    api.change("web", Container::back_off);
+    let shipper = Shipper::start(&api);
+    shipper.wait_for(&["run 2".to_owned()]);
+    assert_eq!(shipper.gaps(), [2, 0, 0]);
+    restart(&api);
+    api.write("web", "run 3");
+    shipper.wait_for(&["run 2", "run 3"].map(str::to_owned));
+    assert_eq!(shipper.gaps(), [2, 0, 0]);
+    let mut asked = api.asked().into_iter();
+    assert!(!asked.any(|asked| asked.target.contains("previous=true")));
+    shipper.terminate();
+}
+
+/// The first restart of a container comes at once, so between two looks a container can crash twice.
+#[test]
+fn container_that_crashes_again_at_once_and_backs_off_misses_nothing_if_its_stream_was_open() {
+    let api = Api::start();
+    let mut written = Vec::new();
+    let shipper = Shipper::start(&api);
+    for round in 0..4 {
+        let (first, second) = (format!("run {round} followed"), format!("run {round} short"));
+        write(&api, "web", &[&first], &mut written);
+        shipper.wait_for(&written);
+        api.change("web", |container| {
+            container.restart(clock::wall());
+            container.run().write(clock::wall(), second.as_bytes());
+            container.back_off();
+        });
+        written.push(second);
+        shipper.wait_for(&written);
+        restart(&api);
+    }
+    assert_eq!(shipper.gaps(), [0; 3]);
+    shipper.terminate();
 }
 
 /// The pod's status is older than the kubelet's: the present instance that is read is already the next one.

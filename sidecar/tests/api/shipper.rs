@@ -54,6 +54,14 @@ impl Shipper {
         self.running = Some(Running::start(with_api(&mut command, api)));
     }
 
+    /// Whether a saved position contains this.
+    pub fn has_saved(&self, part: &str) -> Option<()> {
+        let mut files = std::fs::read_dir(self.place.path("state")).ok()?;
+        let is_it =
+            |path: &std::path::Path| std::fs::read_to_string(path).is_ok_and(|text| text.contains(part));
+        files.any(|file| is_it(&file.unwrap().path())).then_some(())
+    }
+
     /// Waits until exactly these lines were shipped in this order.
     pub fn wait_for(&self, expected: &[String]) {
         eventually(&format!("{} lines", expected.len()), || {

@@ -388,6 +388,7 @@ fn start_of<'a>(config: &'a Config, checkpoint: Option<Checkpoint>, disk: &mut D
         checkpoint,
         spools: BTreeMap::from([("output".to_owned(), scan.finish())]),
         persistent: true,
+        is_first: true,
         once: false,
         seed: 1,
     }

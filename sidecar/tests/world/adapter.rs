@@ -173,6 +173,7 @@ impl Subject {
             checkpoint: parsed.and_then(Result::ok),
             spools: std::collections::BTreeMap::new(),
             persistent: true,
+            is_first: true,
             once: false,
             seed,
         };

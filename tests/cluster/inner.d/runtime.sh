@@ -68,7 +68,7 @@ import_images() {
 }
 
 start_kubelet() {
-    start kubelet kubelet --kubeconfig="$state/kubelet.kubeconfig" --config="$state/kubelet.yaml" --root-dir="$state/kubelet" \
+    start kubelet away "$state/kubelet-away" kubelet --kubeconfig="$state/kubelet.kubeconfig" --config="$state/kubelet.yaml" --root-dir="$state/kubelet" \
         --hostname-override=node-1 --node-ip=10.200.0.1 --cert-dir="$state/kubelet/pki"
 }
 

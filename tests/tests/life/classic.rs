@@ -4,7 +4,7 @@
 use super::ground::{Ground, SIDECAR, container, end, native, pod};
 use anyhow::Result;
 use k8s_openapi::api::core::v1::Pod;
-use logship_tests::cluster::{address, must_run, run};
+use logship_tests::cluster::{address, must_run, phase, run};
 use logship_tests::wait::{Look, PATIENCE, wait_for};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -133,4 +133,26 @@ async fn rights_of_the_sidecar_are_to_read_pods_and_their_logs() -> anyhow::Resu
         .wait_pod("alone", "the sidecar ended", ended)
         .await
         .map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn job_pod_whose_resource_was_deleted_finishes_although_its_sidecar_may_not_look_any_more()
+-> anyhow::Result<()> {
+    let ground = Ground::new("unshipped", spec).await?;
+    let script = "echo started; until [ -e /tmp/go ]; do sleep 0.1; done; exit 3";
+    let manifest = json!({"restartPolicy": "Never", "containers": [container(script)]});
+    ground.apply(&[pod("alone", &json!({}), &manifest)]).await?;
+    ground.wait_ready("alone").await?;
+    ground
+        .wait_for_each_once(&[("alone", "output", "started")])
+        .await?;
+    let delete = ["delete", "logshipping", "all", "--wait=true"];
+    ground.namespace.must_kubectl(&delete).await?;
+    let go = ["exec", "alone", "-c", "app", "--", "touch", "/tmp/go"];
+    ground.namespace.must_kubectl(&go).await?;
+    let failed = |pod: &Pod| phase(pod) == "Failed";
+    let pod = ground.wait_pod("alone", "it has ended", failed).await?;
+    let codes = ["app", SIDECAR].map(|name| end(&pod, name).map(|end| end.exit_code));
+    assert_eq!(codes, [Some(3), Some(0)]);
+    Ok(())
 }

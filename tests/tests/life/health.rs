@@ -5,7 +5,8 @@ use super::ground::{Ground, KINDS, SIDECAR, container, native, pod, restarts, st
 use super::volume::Volume;
 use anyhow::Result;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use logship_tests::cluster::{container_status, is_ready};
+use logship_crd::v1alpha1::{ConditionType, LogShippingStatus};
+use logship_tests::cluster::{container_status, is_ready, is_true};
 use logship_tests::wait::{Look, PATIENCE, wait_for};
 use serde_json::{Value, json};
 
@@ -178,5 +179,40 @@ async fn pod_whose_configuration_is_gone_starts_and_its_sidecar_waits_for_it() -
     .await?;
     let pod = ground.wait_ready("late").await?;
     assert_eq!(restarts(&pod, SIDECAR), Some(0));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn port_that_the_application_declares_is_left_to_it_and_the_status_says_who_cannot_be_asked()
+-> anyhow::Result<()> {
+    let ground = Ground::new("port", |url| {
+        json!({"selector": {}, "sources": sources(), "sinks": [{"name": "counter", "http": {"url": url}}]})
+    })
+    .await?;
+    let serves = "echo started > /var/log/app/app.log; echo started; exec httpd -f -p 9465";
+    let pods = KINDS.map(|(kind, value)| {
+        let mut container = container(serves);
+        container["ports"] = json!([{"containerPort": 9465}]);
+        container["readinessProbe"] = json!({"tcpSocket": {"port": 9465}, "periodSeconds": 1});
+        pod(kind, &native(value), &json!({"containers": [container]}))
+    });
+    ground.apply(&pods).await?;
+    for (kind, _) in KINDS {
+        ground
+            .wait_for_each_once(&[(kind, "output", "started"), (kind, "written", "started")])
+            .await?;
+        app_is_untouched(&ground, kind).await?;
+    }
+    let cannot_be_asked = |status: &LogShippingStatus| {
+        let mut conditions = status.conditions.iter();
+        conditions.any(|found| {
+            (&*found.type_, &*found.status, &*found.reason) == ("Applied", "Unknown", "Unreachable")
+        })
+    };
+    let status = ground
+        .namespace
+        .wait_status("all", "its sidecars cannot be asked", cannot_be_asked)
+        .await?;
+    anyhow::ensure!(is_true(&status, ConditionType::Ready), "{status:?}");
     Ok(())
 }

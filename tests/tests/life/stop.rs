@@ -1,34 +1,85 @@
 //! A pod is deleted while its sink is dead: the sidecar takes the drain time and no longer, the pod's containers have ended within two
-//! seconds more, and what was not sent is counted in the sidecar's last words. (When the object is removed after that is the kubelet's
-//! matter, with a sidecar and without.)
+//! seconds more, what was not sent is counted in the sidecar's last words, and the pod is gone as soon as one without a sidecar would be
+//! that takes the drain time to end.
 
 use super::ground::{Ground, KINDS, SIDECAR, container, end, native, pod, status};
 use anyhow::Context;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+use kube::api::{DeleteParams, ListParams};
 use logship_tests::NODE_ADDRESS;
 use logship_tests::wait::{Look, PATIENCE, wait_for};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::time::Duration;
+use tokio::time::Instant;
 
 const DRAIN: Duration = Duration::from_secs(3);
 const SLACK: Duration = Duration::from_secs(2);
 const LINES: usize = 40;
 
-/// A pod that has written and goes on until it is told to stop, which it does at once. It is held, so that its end can be seen.
-fn writer(name: &str, value: &str) -> Value {
+/// What the kubelet takes may differ by so much from one pod to the next: it looks at its pods once a second, and again when it has written down
+/// that all containers ended.
+const KUBELETS_SHARE: Duration = Duration::from_secs(2);
+/// The pod without a sidecar.
+const CONTROL: &str = "control";
+
+/// A pod that has written and goes on until it is told to stop, which it does at once.
+fn writer(name: &str, annotations: &Value) -> Value {
     let script = format!(
         "trap 'exit 0' TERM; for number in $(seq {LINES}); do echo \"line $number\"; done | tee /var/log/app/app.log; \
          while :; do sleep 0.1; done"
     );
-    let mut pod = pod(
-        name,
-        &native(value),
-        &json!({"terminationGracePeriodSeconds": 30, "containers": [container(&script)]}),
-    );
+    let manifest = json!({"terminationGracePeriodSeconds": 30, "containers": [container(&script)]});
+    pod(name, annotations, &manifest)
+}
+
+/// The same, held, so that its end can be seen.
+fn held(mut pod: Value) -> Value {
     pod["metadata"]["finalizers"] = json!(["example.org/held"]);
     pod
+}
+
+/// A sink that takes connections and never answers, and who ships to it.
+async fn dead_sink(name: &str) -> anyhow::Result<(TcpListener, Ground)> {
+    // The kernel takes the connections.
+    let silent = TcpListener::bind((NODE_ADDRESS, 0))?;
+    let url = format!("http://{}/", silent.local_addr()?);
+    let ground = Ground::new(name, |_| {
+        json!({
+            "selector": {},
+            "sources": [
+                {"name": "output", "containerOutput": {}},
+                {"name": "written", "files": {"directory": "/var/log/app", "pattern": "log$"}},
+            ],
+            "sinks": [{"name": "silent", "http": {"url": url}}],
+            "sidecar": {"drain": format!("{}s", DRAIN.as_secs())},
+        })
+    })
+    .await?;
+    Ok((silent, ground))
+}
+
+/// Waits until each sidecar has read everything, which nobody takes.
+async fn wait_until_all_is_read(ground: &Ground) -> anyhow::Result<()> {
+    for (kind, _) in KINDS {
+        let pod = ground.wait_ready(kind).await?;
+        wait_for(&format!("{kind}: all is read and waits"), PATIENCE, async || {
+            // A pod may be ready before its sidecar can be asked.
+            let status = status(&pod).await;
+            let waiting = status
+                .as_ref()
+                .map(|status| &status["pipelines"][0]["sinks"][0]["unacknowledged"]);
+            Ok(match waiting {
+                Ok(waiting) if *waiting == json!(2 * LINES) => Look::Done(()),
+                _ => Look::NotYet(format!("{status:?}")),
+            })
+        })
+        .await?;
+    }
+    Ok(())
 }
 
 /// From the sidecar's first line about its stop to its last, by its own log.
@@ -53,37 +104,11 @@ fn time_to_end(pod: &Pod) -> Option<Duration> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_sink_holds_a_deletion_for_the_drain_time_and_what_is_left_is_counted() -> anyhow::Result<()> {
-    // The kernel takes connections, and nobody ever answers.
-    let silent = TcpListener::bind((NODE_ADDRESS, 0))?;
-    let url = format!("http://{}/", silent.local_addr()?);
-    let ground = Ground::new("dead-sink", |_| {
-        json!({
-            "selector": {},
-            "sources": [
-                {"name": "output", "containerOutput": {}},
-                {"name": "written", "files": {"directory": "/var/log/app", "pattern": "log$"}},
-            ],
-            "sinks": [{"name": "silent", "http": {"url": url}}],
-            "sidecar": {"drain": format!("{}s", DRAIN.as_secs())},
-        })
-    })
-    .await?;
+    let (_silent, ground) = dead_sink("dead-sink").await?;
     ground
-        .apply(&KINDS.map(|(kind, value)| writer(kind, value)))
+        .apply(&KINDS.map(|(kind, value)| held(writer(kind, &native(value)))))
         .await?;
-    for (kind, _) in KINDS {
-        let pod = ground.wait_ready(kind).await?;
-        wait_for(&format!("{kind}: all is read and waits"), PATIENCE, async || {
-            let status = status(&pod).await?;
-            let waiting = status["pipelines"][0]["sinks"][0]["unacknowledged"].as_u64();
-            Ok(if waiting == Some(2 * LINES as u64) {
-                Look::Done(())
-            } else {
-                Look::NotYet(status)
-            })
-        })
-        .await?;
-    }
+    wait_until_all_is_read(&ground).await?;
 
     for (kind, _) in KINDS {
         ground.delete(kind).await?;
@@ -113,6 +138,50 @@ async fn dead_sink_holds_a_deletion_for_the_drain_time_and_what_is_left_is_count
             2 * LINES
         );
         assert!(words.starts_with(&expected), "{kind}: {words:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pod_with_a_dead_sink_is_gone_the_drain_time_after_one_without_a_sidecar() -> anyhow::Result<()> {
+    let (_silent, ground) = dead_sink("gone").await?;
+    let mut pods = KINDS.map(|(kind, value)| writer(kind, &native(value))).to_vec();
+    let mut control = writer(CONTROL, &json!({}));
+    control["metadata"]["labels"] = json!({"logship.dev/injection": "disabled"});
+    // The sidecars share a directory with it on a volume that is made for that.
+    control["spec"]["volumes"] = json!([{"name": "logs", "emptyDir": {}}]);
+    control["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "logs", "mountPath": "/var/log/app"}]);
+    pods.push(control);
+    ground.apply(&pods).await?;
+    wait_until_all_is_read(&ground).await?;
+    ground.wait_ready(CONTROL).await?;
+
+    let api = ground.namespace.api::<Pod>();
+    let deleted = Instant::now();
+    let names = KINDS.map(|(kind, _)| kind).into_iter().chain([CONTROL]);
+    let deletions = names.map(async |name| api.delete(name, &DeleteParams::default()).await);
+    futures::future::try_join_all(deletions).await?;
+    let mut gone: BTreeMap<&str, Duration> = BTreeMap::new();
+    let names: Vec<&str> = KINDS.map(|(kind, _)| kind).into_iter().chain([CONTROL]).collect();
+    wait_for("every pod is gone", PATIENCE, async || {
+        let left = api.list_metadata(&ListParams::default()).await?;
+        let left: Vec<String> = left.items.iter().map(ResourceExt::name_any).collect();
+        for name in &names {
+            if !left.iter().any(|found| found == name) {
+                gone.entry(name).or_insert_with(|| deleted.elapsed());
+            }
+        }
+        Ok(if gone.len() == names.len() {
+            Look::Done(())
+        } else {
+            Look::NotYet(left)
+        })
+    })
+    .await?;
+    println!("drain {DRAIN:?}, gone after: {gone:?}");
+    let bound = (DRAIN + SLACK).max(gone[CONTROL] + DRAIN + KUBELETS_SHARE);
+    for (kind, _) in KINDS {
+        assert!(gone[kind] <= bound, "{kind}: {gone:?}");
     }
     Ok(())
 }

@@ -81,11 +81,6 @@ fn the_config_map_belongs_to_its_resource_alone() {
 fn shared_objects_are_owned_by_every_resource_of_the_namespace() {
     let desired = built(Gathered::default());
     assert_eq!(
-        serde_json::to_value(desired.service_account).unwrap(),
-        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": shared("logship-sidecar"),
-            "automountServiceAccountToken": false})
-    );
-    assert_eq!(
         serde_json::to_value(desired.role).unwrap(),
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": shared("logship-sidecar"), "rules": [
             {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]},
@@ -93,6 +88,18 @@ fn shared_objects_are_owned_by_every_resource_of_the_namespace() {
         ]})
     );
     assert_eq!(desired.token, None);
+}
+
+#[test]
+fn the_account_has_no_owner_because_pods_need_it_longer_than_the_resources() {
+    let account = serde_json::to_value(built(Gathered::default()).service_account).unwrap();
+    let mut metadata = shared("logship-sidecar");
+    // Empty rather than absent: owners of an earlier version are taken away.
+    metadata["ownerReferences"] = json!([]);
+    assert_eq!(
+        account,
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "automountServiceAccountToken": false})
+    );
 }
 
 #[test]

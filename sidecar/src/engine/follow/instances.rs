@@ -1,18 +1,21 @@
-//! Which instance of a container is read next. The API has the output of the present instance and of the one before it.
+//! Which instance of a container is read next. The API has the output of the present instance and of the one before it, or, while the
+//! container waits for its next start, of the present one alone.
 
 use super::question::{ContainerState, Instance};
 
 /// What was read of a container's instances, each known by the restart count that it runs with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Instances {
+    /// The first that was to be read; none: the first that is found.
+    first: Option<u32>,
     /// The one that is read.
     present: Option<u32>,
     /// The one that was read to its end.
     complete: Option<u32>,
     /// One that was read to its end, unless the next look at the pod says that it was another.
     read_to_end: Option<u32>,
-    /// The restart count at which missing ones were counted.
-    counted: Option<u32>,
+    /// One whose stream ended by itself while it ran, as streams do when the container ends.
+    read_out: Option<u32>,
 }
 
 /// What to read.
@@ -22,18 +25,34 @@ pub enum Next {
     NotStarted,
     /// There is nothing more.
     Complete,
-    /// The instance before. Of so many others, or of their ends, nobody has the output any more; they are told once.
-    Previous { missing: u32 },
-    /// The present instance. `first`: nothing was read of it before.
-    Present { first: bool },
+    /// The output of an instance.
+    Read {
+        /// The one before the present one.
+        previous: bool,
+        /// The instance that it is, if nothing was read of it before.
+        begins: Option<u32>,
+        /// Of so many before it, or of their ends, nobody has the output any more; told once.
+        missing: u32,
+    },
 }
 
 impl Instances {
+    /// Nothing was read. `from_the_first`: every instance was to be, also those that ended before the first look.
+    pub fn unread(from_the_first: bool) -> Self {
+        Self {
+            first: from_the_first.then_some(0),
+            present: None,
+            complete: None,
+            read_to_end: None,
+            read_out: None,
+        }
+    }
+
     /// From the instance that was read when a position was saved.
     pub fn from(present: u32) -> Self {
         Self {
             present: Some(present),
-            ..Self::default()
+            ..Self::unread(true)
         }
     }
 
@@ -46,35 +65,38 @@ impl Instances {
     /// for anyway.
     pub fn next(&mut self, found: &Instance, is_last: bool) -> Next {
         let restarts = found.restarts;
-        let confirmed = self.read_to_end.take().filter(|read| *read == restarts);
+        let read_to_end = self.read_to_end.take();
+        let read_out = self.read_out.take().or(read_to_end);
+        let confirmed = read_to_end.filter(|read| *read == restarts);
         self.complete = confirmed.or(self.complete);
         if found.state == ContainerState::NotStarted && !is_last {
             return Next::NotStarted;
         }
-        if found.state == ContainerState::Ended && self.complete == Some(restarts) {
+        if found.state.has_ended() && self.complete == Some(restarts) {
             return Next::Complete;
         }
-        let behind = restarts.saturating_sub(self.present.unwrap_or(0));
-        if behind > 0 && self.complete != Some(restarts - 1) {
-            let missing = self.missing(behind);
-            let is_new = self.counted.replace(restarts) != Some(restarts);
-            return Next::Previous {
-                missing: if is_new { missing } else { 0 },
-            };
+        let before = restarts.checked_sub(1).filter(|_| self.present < Some(restarts));
+        let unread = before.filter(|before| self.complete != Some(*before));
+        let previous = unread.filter(|_| found.state != ContainerState::BacksOff);
+        let instance = previous.unwrap_or(restarts);
+        let missing = unread.map_or(0, |_| self.missing_before(instance, read_out));
+        let is_new = self.present.replace(instance) != Some(instance);
+        Next::Read {
+            previous: previous.is_some(),
+            begins: is_new.then_some(instance),
+            missing,
         }
-        let first = self.present.replace(restarts) != Some(restarts);
-        Next::Present { first }
     }
 
-    /// Those that ended unread when the container was restarted so often since we read it.
-    fn missing(&self, behind: u32) -> u32 {
-        match self.present {
-            // What was before us is not ours.
-            None => 0,
-            Some(present) if self.complete == Some(present) => behind.saturating_sub(2),
-            // The rest of the one that was being read is missing too.
-            Some(_) => behind - 1,
-        }
+    /// How many before this one were not read to their end.
+    fn missing_before(&self, instance: u32, read_out: Option<u32>) -> u32 {
+        let first = match self.present {
+            None => self.first.unwrap_or(instance),
+            Some(present) if [self.complete, read_out].contains(&Some(present)) => present + 1,
+            // The rest of the one that was being read.
+            Some(present) => present,
+        };
+        instance.saturating_sub(first)
     }
 
     /// The instance before this one was read to its end, or nobody has it any more.
@@ -87,72 +109,23 @@ impl Instances {
         self.present = Some(restarts);
         self.read_to_end = Some(restarts);
     }
+
+    /// The stream of this instance ended by itself while it was found running.
+    pub fn read_out(&mut self, restarts: u32) {
+        self.read_out = Some(restarts);
+    }
+
+    /// The API failed since, so that stream may have ended for another reason.
+    pub fn interrupted(&mut self) {
+        self.read_out = None;
+    }
+
+    /// What was read last was the output of the instance behind it.
+    pub fn mistook(&mut self) {
+        self.read_to_end = None;
+        self.read_out = None;
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use ContainerState::{Ended, NotStarted, Running};
-
-    fn found(state: ContainerState, restarts: u32) -> Instance {
-        Instance {
-            container: "web".to_owned(),
-            state,
-            restarts,
-            started: None,
-            found: 0,
-        }
-    }
-
-    #[test]
-    fn next_is_what_was_not_read_and_what_is_out_of_reach_is_told_once() {
-        let check = |instances: Instances, state, restarts, expected| {
-            let mut instances = instances;
-            assert_eq!(instances.next(&found(state, restarts), false), expected);
-            let again = match expected {
-                Next::Previous { .. } => Next::Previous { missing: 0 },
-                Next::Present { .. } => Next::Present { first: false },
-                other => other,
-            };
-            assert_eq!(instances.next(&found(state, restarts), false), again);
-        };
-        let none = Instances::default();
-        check(none, NotStarted, 0, Next::NotStarted);
-        check(none, Running, 0, Next::Present { first: true });
-        check(none, Running, 5, Next::Previous { missing: 0 });
-        let reading = Instances::from(2);
-        check(reading, Running, 2, Next::Present { first: false });
-        check(reading, Running, 3, Next::Previous { missing: 0 });
-        check(reading, Running, 4, Next::Previous { missing: 1 });
-        check(reading, Running, 6, Next::Previous { missing: 3 });
-        let mut complete = reading;
-        complete.read_to_end(2);
-        complete.next(&found(Ended, 2), false);
-        check(complete, Ended, 2, Next::Complete);
-        check(complete, Running, 3, Next::Present { first: true });
-        check(complete, Running, 4, Next::Previous { missing: 0 });
-        check(complete, Running, 5, Next::Previous { missing: 1 });
-    }
-
-    #[test]
-    fn end_counts_only_if_the_container_was_not_restarted_meanwhile() {
-        let mut instances = Instances::default();
-        instances.next(&found(Ended, 0), false);
-        instances.read_to_end(0);
-        assert_eq!(
-            instances.next(&found(Running, 1), false),
-            Next::Previous { missing: 0 }
-        );
-    }
-
-    #[test]
-    fn crash_loop_that_is_read_to_every_end_misses_nothing() {
-        let mut instances = Instances::default();
-        for restarts in 0..50 {
-            let next = instances.next(&found(Ended, restarts), false);
-            assert_eq!(next, Next::Present { first: true }, "{restarts}");
-            instances.read_to_end(restarts);
-            assert_eq!(instances.next(&found(Ended, restarts), false), Next::Complete);
-        }
-    }
-}
+mod tests;

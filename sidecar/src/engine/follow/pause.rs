@@ -11,6 +11,11 @@ use std::time::Duration;
 const ENDED_SPREAD: Duration = Duration::from_millis(200);
 /// After the first failure.
 const FAILED_SPREAD: Duration = Duration::from_secs(1);
+/// A container that has not started yet is looked at this often in its first time: if it crashes at once, it is started again at
+/// once, and the output of its first instance is out of reach when the second has ended.
+const START_PAUSE_MAX: Duration = Duration::from_millis(700);
+/// After that nobody is surprised any more, and it may never start.
+const START_AGE_MAX: Duration = Duration::from_secs(60);
 /// The API is not believed if it wants to be left alone for longer.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
@@ -36,6 +41,16 @@ impl Pause {
     /// After a question in vain: there is nothing to read yet.
     pub fn in_vain(&mut self, random: f64) -> Duration {
         self.0.failed(random)
+    }
+
+    /// After a look at a container that has not started since it was looked at first.
+    pub fn before_start(&mut self, since: Duration, random: f64) -> Duration {
+        let pause = self.in_vain(random);
+        if since < START_AGE_MAX {
+            pause.min(START_PAUSE_MAX.mul_f64(0.5 + random / 2.0))
+        } else {
+            pause
+        }
     }
 
     /// After a failure, and not before the API wants.
@@ -83,6 +98,18 @@ mod tests {
         assert!(waits[0] >= after);
         let behind: Vec<_> = waits.iter().map(|wait| wait.saturating_sub(after)).collect();
         is_scattered(&behind, Duration::from_secs(1));
+    }
+
+    #[test]
+    fn container_that_has_not_started_is_looked_at_often_for_a_minute() {
+        let mut pause = Pause::new();
+        let mut since = Duration::ZERO;
+        while since < START_AGE_MAX {
+            let wait = pause.before_start(since, 1.0);
+            assert!(wait <= START_PAUSE_MAX, "{since:?}: {wait:?}");
+            since += wait;
+        }
+        assert_eq!(pause.before_start(since, 1.0), Duration::from_secs(5));
     }
 
     #[test]

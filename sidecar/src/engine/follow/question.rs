@@ -12,6 +12,19 @@ pub enum ContainerState {
     Running,
     /// Its last instance ended.
     Ended,
+    /// The same, and it waits for its next start (`CrashLoopBackOff`). Until then the API serves that instance's output also as that of
+    /// the previous one, and the output of the one before it is out of reach for good.
+    BacksOff,
+}
+
+impl ContainerState {
+    /// Whether nothing more is written until it is started again.
+    pub fn has_ended(self) -> bool {
+        match self {
+            Self::Ended | Self::BacksOff => true,
+            Self::NotStarted | Self::Running => false,
+        }
+    }
 }
 
 /// A container as it was found in the pod.

@@ -140,11 +140,24 @@ impl Stream {
 }
 
 impl Seen {
-    /// Whether it was the output of the instance behind the one that was found, because the status was old. That one has this
+    /// Whether it may have been the output of the instance behind the one that was found, because the status was old. That one has this
     /// restart count and started then, in seconds since 1970.
+    pub fn may_be_of_next(&self, restarts: u32, started: Option<i64>) -> bool {
+        self.after_start_of_next(restarts, started).is_some()
+    }
+
+    /// Whether it was for certain: not in the same second.
     pub fn was_of_next(&self, restarts: u32, started: Option<i64>) -> bool {
-        let first = self.first.div_euclid(SECOND);
-        self.restarts.checked_add(1) == Some(restarts) && started.is_some_and(|started| first >= started)
+        self.after_start_of_next(restarts, started) > Some(0)
+    }
+
+    /// So many seconds after that instance was started its first line was written.
+    fn after_start_of_next(&self, restarts: u32, started: Option<i64>) -> Option<i64> {
+        let next = self.restarts.checked_add(1).filter(|next| *next == restarts);
+        let after = next
+            .and(started)
+            .map(|started| self.first.div_euclid(SECOND) - started);
+        after.filter(|after| *after >= 0)
     }
 }
 

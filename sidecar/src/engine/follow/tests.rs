@@ -18,12 +18,16 @@ struct World {
 
 impl World {
     fn new(known: Vec<(String, ContainerPosition)>) -> Self {
+        Self::of(Instances::unread(true), known)
+    }
+
+    fn of(instances: Instances, known: Vec<(String, ContainerPosition)>) -> Self {
         let lane = Lane::new(LaneSettings {
             age_max: Duration::ZERO,
             ..LaneSettings::of(Arc::new(Text))
         });
         Self {
-            follow: Follow::new(1, Context::default(), known),
+            follow: Follow::new(1, Context::default(), instances, known),
             outlets: Outlets::new(vec![lane], Run::new(&Steps::default(), 0), usize::MAX),
             now: Tick::ZERO,
             shipped: String::new(),

@@ -69,6 +69,17 @@ pub enum Error {
     Pod(#[source] serde_json::Error),
 }
 
+impl Error {
+    /// Whether we are not allowed to ask, or have nothing any more to be known by.
+    pub fn is_denial(&self) -> bool {
+        match self {
+            Self::Mount(..) => true,
+            Self::Refused(refusal) => refusal.is_denial(),
+            _ => false,
+        }
+    }
+}
+
 /// The API of one pod.
 #[derive(Debug, Clone)]
 pub struct PodApi {

@@ -176,13 +176,13 @@ fn started(status: &ContainerStatus) -> Option<i64> {
     Some(parse_rfc3339(text.as_bytes())?.div_euclid(SECOND))
 }
 
-/// A container that waits for its next start has the output of the instance that ended.
 fn state(status: &ContainerStatus) -> ContainerState {
     if status.state.running.is_some() {
-        return ContainerState::Running;
-    }
-    if status.state.terminated.is_some() || status.last_state.terminated.is_some() {
+        ContainerState::Running
+    } else if status.state.terminated.is_some() {
         ContainerState::Ended
+    } else if status.last_state.terminated.is_some() {
+        ContainerState::BacksOff
     } else {
         ContainerState::NotStarted
     }
@@ -239,7 +239,7 @@ mod tests {
         check(
             json!({"waiting": {"reason": "CrashLoopBackOff"}}),
             json!({"terminated": {"exitCode": 1}}),
-            ContainerState::Ended,
+            ContainerState::BacksOff,
         );
         check(
             json!({"waiting": {"reason": "PodInitializing"}}),

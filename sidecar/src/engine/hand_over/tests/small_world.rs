@@ -321,6 +321,7 @@ fn start(pod: &Pod) -> Start<'_> {
         checkpoint: None,
         spools: std::collections::BTreeMap::new(),
         persistent: false,
+        is_first: true,
         once: false,
         seed: 1,
     }

@@ -57,6 +57,11 @@ impl Refusal {
     pub fn is_absence(&self) -> bool {
         matches!(self.code, 400 | 404)
     }
+
+    /// We are not allowed to ask, or not known.
+    pub fn is_denial(&self) -> bool {
+        matches!(self.code, 401 | 403)
+    }
 }
 
 #[cfg(test)]
@@ -116,13 +121,11 @@ mod tests {
     }
 
     #[test]
-    fn only_400_and_404_mean_that_there_is_no_output() {
+    fn only_400_and_404_mean_that_there_is_no_output_and_401_and_403_that_we_may_not_ask() {
         for code in [301, 400, 401, 403, 404, 410, 429, 500, 503] {
-            assert_eq!(
-                refusal(code, "").is_absence(),
-                [400, 404].contains(&code),
-                "{code}"
-            );
+            let refusal = refusal(code, "");
+            assert_eq!(refusal.is_absence(), [400, 404].contains(&code), "{code}");
+            assert_eq!(refusal.is_denial(), [401, 403].contains(&code), "{code}");
         }
     }
 }
