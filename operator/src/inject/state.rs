@@ -7,9 +7,8 @@
 
 use super::resources::amount;
 use crate::policies::Policy;
+use logship_crd::types::size_text;
 use logship_crd::v1alpha1::{EmptyDirState, State};
-
-const MEBIBYTE: u64 = 1 << 20;
 
 /// Bytes that a state has room for; none: a claim, whose size nobody says here, or no limit.
 pub(crate) fn room(state: &State) -> Option<u64> {
@@ -50,8 +49,7 @@ fn size_limit(mut rooms: impl Iterator<Item = Option<u64>>) -> String {
     let sum = rooms.try_fold(0_u64, |sum, room| Some(sum.saturating_add(room?)));
     match sum {
         None => "0".to_owned(),
-        Some(bytes) if bytes % MEBIBYTE == 0 => format!("{}Mi", bytes / MEBIBYTE),
-        Some(bytes) => bytes.to_string(),
+        Some(bytes) => size_text(bytes),
     }
 }
 

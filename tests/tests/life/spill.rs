@@ -1,13 +1,13 @@
 //! A sink that is down for longer than the kubelet keeps output: what the sidecar spilled to the state volume outlives the sidecar's
 //! death and arrives; what did not fit into the bound is a gap that is told, and costs the pod nothing else, also where two resources
-//! fill its state volume. The cluster's kubelet rotates
-//! at 2 MiB and looks every three seconds; the API serves the newest file alone.
+//! fill its state volume. The cluster's kubelet rotates at 2 MiB and looks every three seconds; the API serves the newest file alone.
 
 use super::ground::{Ground, SIDECAR, container, native, pod, restarts, status};
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
 use logship_crd::names::{SIDECAR_ADMIN_PORT, STATE_VOLUME};
+use logship_crd::v1alpha1::{LogShipping, SpillBound};
 use logship_tests::cluster::{address, is_ready};
 use logship_tests::node::{self, Rotated};
 use logship_tests::oracle;
@@ -143,6 +143,12 @@ async fn output_that_was_rotated_away_while_the_sink_was_down_arrives_once_altho
     };
     wait_until_kept(LINES / 2 - 1).await?;
     let before = wait_until_told(&pod, 32 * MIB).await?;
+    let resource = ground.namespace.api::<LogShipping>().get("all").await?;
+    let bound = SpillBound {
+        source: "output".to_owned(),
+        max_bytes: "32Mi".to_owned(),
+    };
+    ensure!(resource.status.unwrap_or_default().spills == [bound]);
 
     ground.namespace.kill_container(&pod, SIDECAR).await?;
     let is_back = |pod: &Pod| restarts(pod, SIDECAR) == Some(1) && is_ready(pod);

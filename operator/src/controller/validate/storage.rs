@@ -4,8 +4,8 @@
 
 use super::report::Report;
 use crate::inject::room;
-use logship_crd::agent_config as agent;
-use logship_crd::v1alpha1 as v1;
+use logship_crd::types::size_text;
+use logship_crd::{agent_config as agent, v1alpha1 as v1};
 
 /// What a source keeps by default.
 const SPILL_BYTES: u64 = 16 << 20;
@@ -45,9 +45,9 @@ pub(super) fn share(
                 text,
                 format!(
                     "the state volume has {} for all of these together, of {} with {sinks} dead-letter files of {}: write less, or raise spec.sidecar.state.emptyDir.sizeLimit or lower spec.limits.deadLetterBytes",
-                    mebibytes(free),
-                    mebibytes(limit),
-                    mebibytes(dead_letter_bytes),
+                    size_text(free),
+                    size_text(limit),
+                    size_text(dead_letter_bytes),
                 ),
             );
         }
@@ -79,11 +79,4 @@ fn outputs(sources: &[agent::Source]) -> impl Iterator<Item = Option<&agent::Con
         agent::SourceKind::ContainerOutput(output) => Some(output),
         agent::SourceKind::Files(_) => None,
     })
-}
-
-fn mebibytes(bytes: u64) -> String {
-    match (bytes >> 20, bytes % (1 << 20)) {
-        (mebibytes, 0) => format!("{mebibytes}Mi"),
-        _ => bytes.to_string(),
-    }
 }
