@@ -128,6 +128,9 @@ pub const ENV_DIRECTORIES: &str = "LOGSHIP_DIRECTORIES";
 /// Environment of the sidecar: the pod's restart policy when it is a classic container that has to end by itself when the others have
 /// ended.
 pub const ENV_CLASSIC: &str = "LOGSHIP_CLASSIC";
+/// Environment of the sidecar: how many bytes [`STATE_VOLUME`] has room for, because the kubelet evicts a pod with more. Absent: no limit
+/// but the disk's.
+pub const ENV_STATE_BYTES: &str = "LOGSHIP_STATE_BYTES";
 /// Environment of every container, by the kubelet: host of the API server.
 pub const ENV_API_HOST: &str = "KUBERNETES_SERVICE_HOST";
 /// Environment of every container, by the kubelet: port of the API server.

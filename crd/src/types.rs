@@ -71,6 +71,15 @@ pub fn parse_size(text: &str) -> Result<u64, ParseError> {
     number.checked_mul(factor).ok_or_else(wrong)
 }
 
+/// The size as [`parse_size`] reads it, in Mi where it is a whole number of them.
+pub fn size_text(bytes: u64) -> String {
+    match (bytes >> 20, bytes % (1 << 20)) {
+        (0, 0) => "0".to_owned(),
+        (mebibytes, 0) => format!("{mebibytes}Mi"),
+        _ => bytes.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +111,19 @@ mod tests {
         ] {
             check(bad, None);
         }
+    }
+
+    #[test]
+    fn sizes_are_written_as_they_are_read() {
+        let check = |bytes: u64, expected: &str| {
+            assert_eq!(size_text(bytes), expected);
+            assert_eq!(parse_size(expected), Ok(bytes));
+        };
+        check(0, "0");
+        check(1 << 20, "1Mi");
+        check(48 << 30, "49152Mi");
+        check((1 << 20) - 1, "1048575");
+        check(100_000_000, "100000000");
     }
 
     #[test]

@@ -30,7 +30,9 @@ pub use sink::{
 pub use source::{
     ContainerOutputSource, FilesSource, Framing, Multiline, Source, Spill, StartAt, VolumeReference,
 };
-pub use status::{ConditionType, GenerationCount, LogShippingStatus, PodCounts, RecentSkip, Refusal};
+pub use status::{
+    ConditionType, GenerationCount, LogShippingStatus, PodCounts, RecentSkip, Refusal, SpillBound,
+};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};

@@ -109,12 +109,13 @@ async fn reconcile_well_formed(
     let gathered = gather::gather(ctx, shipping).await.map_err(Error::Gather)?;
     let previous = shipping.status.clone().unwrap_or_default();
     let name = shipping.name_any();
-    let report = |outcome| {
+    let report = |sources, outcome| {
         let generation = shipping.metadata.generation;
         let subject = Subject {
             name: &name,
             generation,
             sinks: &shipping.spec.sinks,
+            sources,
         };
         status(&previous, subject, outcome, &gathered, &whole_seconds(now))
     };
@@ -122,7 +123,7 @@ async fn reconcile_well_formed(
         Ok(valid) => {
             let desired = build::build(shipping, &valid, &gathered);
             let applied = apply::apply(&ctx.client, desired, now).await;
-            let status = report(Outcome::Applied(&applied));
+            let status = report(Some(valid.sources.as_slice()), Outcome::Applied(&applied));
             publish(&ctx.client, object, &previous, &status)
                 .await
                 .map_err(Error::Publish)?;
@@ -130,7 +131,7 @@ async fn reconcile_well_formed(
             Ok(Reconciled::Applied)
         }
         Err(violations) => {
-            let status = report(Outcome::Invalid(&violations));
+            let status = report(None, Outcome::Invalid(&violations));
             publish(&ctx.client, object, &previous, &status)
                 .await
                 .map_err(Error::Publish)?;
@@ -149,6 +150,7 @@ async fn report_malformed(object: &Guarded, text: &str, ctx: &Context) -> Result
         name: object.meta().name.as_deref().unwrap_or_default(),
         generation: object.meta().generation,
         sinks: &[],
+        sources: None,
     };
     let status = status(&previous, subject, Outcome::Malformed(text), &nothing, &now);
     publish(&ctx.client, object, &previous, &status)

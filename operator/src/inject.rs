@@ -16,13 +16,14 @@ mod resources;
 mod secrets;
 mod selection;
 mod served;
+mod state;
 mod token;
 mod volumes;
 
 pub use plan::injection_hash;
-pub(crate) use resources::amount;
 pub use selection::{asks, matching};
 pub use served::{LeftOut, read_left_out};
+pub(crate) use state::room;
 
 use crate::policies::Policy;
 use annotations::Overrides;

@@ -11,6 +11,10 @@ mod checkpoint;
 #[path = "targets/configuration.rs"]
 mod configuration;
 #[path = "targets/disk.rs"]
+#[expect(
+    dead_code,
+    reason = "shared with the tests of spills, whose machine may lose its power"
+)]
 mod disk;
 #[path = "targets/framer.rs"]
 mod framer;

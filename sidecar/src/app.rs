@@ -158,7 +158,10 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
     let state = config.state_directory.as_deref();
     let state = state.map(|path| state::open(path, need)).transpose()?;
     let (state, state_trouble) = match state {
-        Some(Ok(state)) => (Some(Arc::new(state)), None),
+        Some(Ok(state)) => {
+            let bytes_max = config::state_bytes_max(&environment);
+            (Some(Arc::new(state.within(bytes_max))), None)
+        }
         Some(Err(trouble)) => (None, Some(trouble)),
         None => (None, None),
     };
@@ -170,6 +173,7 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
         bundle: config.bundle,
         once: args.once,
     };
+    let room = wiring.state.as_ref().map(|state| Arc::clone(state.room()));
     let others = config.classic.then(|| Others {
         api: wiring.api.clone(),
         is_final: config::is_final(&environment),
@@ -193,7 +197,7 @@ pub async fn run(args: Run, environment: config::Environment) -> Result<(), Erro
     let mut supervisor = Supervisor::new(wiring, ending, documents, tasks);
     supervisor
         .roster
-        .send_modify(|roster| roster.state_trouble = state_trouble);
+        .send_modify(|roster| (roster.state_trouble, roster.room) = (state_trouble, room));
     supervisor.start(config.pipelines, rejected.unwrap_or_default());
     let screen = screen::start(&supervisor.roster, &mut supervisor.tasks);
     spawn_helpers(others, args.port(), &mut supervisor);

@@ -13,7 +13,7 @@ mod strict;
 
 pub use self::document::{check_document, from_document, from_documents};
 pub use self::environment::from_environment;
-pub(crate) use self::environment::{is_classic, is_final, pod};
+pub(crate) use self::environment::{is_classic, is_final, pod, state_bytes_max};
 
 use crate::engine::batch::LaneSettings;
 use crate::pipeline::Steps;

@@ -23,6 +23,7 @@ use crate::source::replies::Replies;
 use futures::StreamExt;
 use futures::stream::SelectAll;
 use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -107,7 +108,7 @@ pub struct Remains {
     pub is_handed_over: bool,
 }
 
-/// Troubles that were said and are not over.
+/// Troubles that were said and are not over, and what is still to be done about some.
 #[derive(Debug, Default)]
 pub struct Said {
     save_fails: bool,
@@ -115,6 +116,8 @@ pub struct Said {
     unread: bool,
     /// Sinks whose refused records are dropped.
     drops: BTreeSet<usize>,
+    /// Sinks whose refused records are kept, which is not durable yet.
+    kept: BTreeSet<usize>,
 }
 
 /// Where a sink's batches go.
@@ -267,6 +270,12 @@ impl Driver {
 
     fn save(&mut self, document: &[u8]) {
         let Some(state) = &self.state else { return };
+        // A position counts records as settled that are nowhere but there. The directory is made durable with the checkpoint.
+        for number in std::mem::take(&mut self.said.kept) {
+            let letters = File::open(state.rejected(&self.name, &self.sinks[number].name));
+            // They may have been taken away to be sent again.
+            let _ = letters.and_then(|letters| letters.sync_data());
+        }
         let path = state.checkpoint(&self.name);
         let saved = replace(&path, document);
         let said = std::mem::replace(&mut self.said.save_fails, saved.is_err());
@@ -287,10 +296,13 @@ impl Driver {
         let letter = DeadLetter::new(clock::wall(), rejected, &*sink.encoder);
         let kept = self.state.as_ref().map(|state| {
             let path = state.rejected(&self.name, &sink.name);
-            append_bounded(&path, &letter.to_line(), self.dead_letter_bytes_max)
+            let line = letter.to_line();
+            state.room().take(line.len() as u64)?;
+            append_bounded(&path, &line, self.dead_letter_bytes_max)
         });
         if matches!(kept, Some(Ok(true))) {
             self.said.drops.remove(&number);
+            self.said.kept.insert(number);
             return;
         }
         sink.lost += rejected.records;

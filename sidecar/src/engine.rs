@@ -82,6 +82,8 @@ pub struct Engine {
     absent: Checkpoint,
     /// What the pipeline was compiled from.
     written: Option<Arc<AgentConfig>>,
+    /// Whether it has drained, once all is saved: from then on nothing is begun any more, since it would not be saved.
+    ending: Option<bool>,
     finished: bool,
 }
 
@@ -162,6 +164,7 @@ impl Engine {
             questions_in_a_row: 0,
             absent: Checkpoint::empty(&pipeline.name),
             written: pipeline.written.clone(),
+            ending: None,
             finished: false,
         }
     }
@@ -286,6 +289,9 @@ impl Engine {
         if self.finished {
             return None;
         }
+        if let Some(drained) = self.ending {
+            return Some(self.todo.pop_front().unwrap_or_else(|| self.end(drained)));
+        }
         if self.last_look.is_some_and(|at| at <= now) {
             self.drain_files(now);
         }
@@ -328,8 +334,12 @@ impl Engine {
     }
 
     fn listed(&mut self, now: Tick, source: usize, listing: Result<Vec<tail::Entry>, String>) {
+        let had_run = self.sources.has_run(source);
         let reports = self.sources.listed(now, source, listing);
-        // That the source has run is part of the checkpoint.
+        // That the source has run is part of the checkpoint, at once: what comes from now on must not be skipped after a crash.
+        if !had_run {
+            self.next_save = Tick::ZERO;
+        }
         self.unsaved = self.unsaved.map(|unsaved| unsaved || self.next_save.is_zero());
         self.todo.extend(reports.into_iter().map(Output::Report));
     }
@@ -408,16 +418,20 @@ impl Engine {
         if let Some(report) = self.sources.conclude() {
             return Some(Output::Report(report));
         }
+        // Once: a full volume must not keep the process.
+        self.ending = Some(drained);
         if self.unsaved == Some(true) {
-            // Once: a full volume must not keep the process.
-            self.unsaved = None;
             return Some(self.save());
         }
+        Some(self.end(drained))
+    }
+
+    fn end(&mut self, drained: bool) -> Output {
         if let Some(report) = self.outlets.alerts.say_at_once() {
-            return Some(Output::Report(report));
+            return Output::Report(report);
         }
         self.finished = true;
-        Some(Output::Finished { drained })
+        Output::Finished { drained }
     }
 
     fn take_positions(&mut self) {

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod fs;
 pub mod net;
 pub mod notices;
+pub mod room;
 pub mod secret;
 pub mod signal;
 pub mod spool;

@@ -6,7 +6,7 @@ pub mod past;
 use crate::engine::status::PipelineStatus;
 use crate::pipeline::StepCounts;
 use crate::pipeline::count::Metric;
-use crate::roster::{Reloads, Told};
+use crate::roster::{Reloads, StateStatus, Told};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -24,11 +24,34 @@ pub fn render(told: &Told) -> String {
         family(name, kind, help, &mut text);
         sample(name, &[], value, &mut text);
     }
+    state(told.state, &mut text);
     gaps(pipelines, &mut text);
     reloads(&told.reloads, &mut text);
     steps(pipelines, &mut text);
     counts(pipelines, &mut text);
     text
+}
+
+/// Without a bound nobody needs to know.
+fn state(state: Option<StateStatus>, text: &mut String) {
+    let Some(StateStatus { bytes, bytes_max }) = state else {
+        return;
+    };
+    for (name, help, value) in [
+        (
+            "logship_state_bytes",
+            "Bytes that are used of the state volume, as the kubelet measures them.",
+            bytes,
+        ),
+        (
+            "logship_state_bytes_max",
+            "Their bound, beyond which nothing is kept: the kubelet would evict the pod.",
+            bytes_max,
+        ),
+    ] {
+        family(name, "gauge", help, text);
+        sample(name, &[], value, text);
+    }
 }
 
 fn of_pipelines(pipelines: &[&PipelineStatus]) -> [Family; 6] {

@@ -5,9 +5,11 @@
 
 use crate::config::revision::Rejection;
 use crate::engine::status::PipelineStatus;
+use crate::io::room::Room;
 use crate::metrics::past::Past;
 use logship_crd::report::{PodName, Report};
 use serde::Serialize;
+use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// More exchanges of the pipelines in a row than this while they are asked are none.
@@ -27,6 +29,8 @@ pub struct Roster {
     pub reloads: Reloads,
     /// Why positions are not kept, although they should be.
     pub state_trouble: Option<String>,
+    /// Of the state volume.
+    pub room: Option<Arc<Room>>,
     /// The pod that we are in.
     pub pod: PodName,
     /// A pipeline prints on our standard output.
@@ -62,8 +66,20 @@ pub struct Told {
     pub reloads: Reloads,
     /// See [`Roster::state_trouble`].
     pub state_trouble: Option<String>,
+    /// What is used of the state volume, where it has a bound.
+    pub state: Option<StateStatus>,
     /// See [`Roster::pod`].
     pub pod: PodName,
+}
+
+/// What is used of the state volume, by all pipelines together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StateStatus {
+    /// Bytes.
+    pub bytes: u64,
+    /// How many there may be.
+    pub bytes_max: u64,
 }
 
 /// [`Told`] as `/status` shows it.
@@ -72,6 +88,8 @@ pub struct Told {
 pub struct Status<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     state_trouble: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<StateStatus>,
     configuration: Report,
     pipelines: &'a [PipelineStatus],
 }
@@ -81,6 +99,7 @@ impl Told {
     pub fn status(&self) -> Status<'_> {
         Status {
             state_trouble: self.state_trouble.as_deref(),
+            state: self.state,
             configuration: self.configuration(),
             pipelines: &self.pipelines,
         }
@@ -119,6 +138,7 @@ async fn ask_once(roster: &watch::Receiver<Roster>) -> (Told, bool) {
         past,
         reloads,
         state_trouble,
+        room,
         pod,
         prints: _,
     } = roster.borrow().clone();
@@ -127,6 +147,9 @@ async fn ask_once(roster: &watch::Receiver<Roster>) -> (Told, bool) {
         past,
         reloads,
         state_trouble,
+        state: room
+            .and_then(|room| room.bytes())
+            .map(|(bytes, bytes_max)| StateStatus { bytes, bytes_max }),
         pod,
     };
     for pipeline in &pipelines {

@@ -15,6 +15,7 @@ use self::verdict::Verdict;
 use crate::config::{Endpoint, SinkKind};
 use crate::engine::batch::BatchId;
 use crate::io::clock::{self, Clock};
+use crate::io::room::Room;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -34,11 +35,11 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// The transport for a sink. Connects to nothing yet.
-    pub fn new(kind: &SinkKind, clock: Clock, bundle: Option<PathBuf>) -> Self {
+    /// The transport for a sink, with the room on the state volume, where there is one. Connects to nothing yet.
+    pub fn new(kind: &SinkKind, clock: Clock, bundle: Option<PathBuf>, room: Option<Arc<Room>>) -> Self {
         match kind {
             SinkKind::Stdout => Self::Stdout,
-            SinkKind::File(settings) => Self::File(file::FileTransport::new(settings.clone())),
+            SinkKind::File(settings) => Self::File(file::FileTransport::new(settings.clone(), room)),
             SinkKind::Http(endpoint) => {
                 let transport = http::HttpTransport::new(Endpoint::clone(endpoint), bundle, clock);
                 Self::Http(Box::new(transport))

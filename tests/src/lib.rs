@@ -11,6 +11,8 @@ pub mod cluster;
 #[cfg(feature = "cluster")]
 pub mod follower;
 pub mod manifests;
+#[cfg(feature = "cluster")]
+pub mod node;
 pub mod oracle;
 pub mod peers;
 #[cfg(feature = "cluster")]

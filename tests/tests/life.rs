@@ -8,6 +8,7 @@ mod life {
     pub mod health;
     pub mod last_words;
     pub mod mounts;
+    pub mod spill;
     pub mod start;
     pub mod state;
     pub mod stop;

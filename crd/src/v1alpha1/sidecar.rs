@@ -141,10 +141,11 @@ pub struct State {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EmptyDirState {
-    /// Its greatest size, for example `64Mi`.
+    /// Its greatest size, for example `64Mi`; `0`: no limit. The kubelet evicts a pod that uses more, so the sidecar keeps less. A pod that
+    /// several resources select has one volume, with room for what all of them say.
     #[serde(default = "EmptyDirState::default_size_limit")]
     #[schemars(length(max = 32))]
-    #[x_kube(validation = Rule::new("isQuantity(self) && !quantity(self).isLessThan(quantity('0'))").message("sizeLimit: must be a Kubernetes quantity such as 64Mi"))]
+    #[x_kube(validation = Rule::new("isQuantity(self) && (quantity(self).compareTo(quantity('0')) == 0 || quantity(self).compareTo(quantity('1Mi')) >= 0)").message("sizeLimit: must be 0 or a Kubernetes quantity of at least 1Mi such as 64Mi"))]
     pub size_limit: String,
 }
 

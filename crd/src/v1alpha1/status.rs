@@ -23,6 +23,9 @@ pub struct LogShippingStatus {
     /// Pods whose sidecar refuses the configuration and goes on with the one before, by name; at most ten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refusals: Vec<Refusal>,
+    /// What the sidecar of each pod keeps of container output while sinks take nothing, at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spills: Vec<SpillBound>,
     /// ServiceAccounts that may read logs because of this resource.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub service_accounts: Vec<String>,
@@ -66,6 +69,16 @@ pub struct GenerationCount {
     pub generation: i64,
     /// How many pods.
     pub pods: i32,
+}
+
+/// The bound of one source's spill in each pod; what of it is used is in the sidecar's `/status` and metrics.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SpillBound {
+    /// Name of the source.
+    pub source: String,
+    /// As `containerOutput.spill.maxBytes` says it, or as it comes out of the room on the state volume; 0: nothing is kept.
+    pub max_bytes: String,
 }
 
 /// A pod whose sidecar refuses a configuration.

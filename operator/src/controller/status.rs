@@ -8,8 +8,9 @@ use super::gather::{Gathered, Skip};
 use super::tally::{Tally, tally, unless_incomplete};
 use super::validate::{Violation, violations_text};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use logship_crd::names;
-use logship_crd::v1alpha1::{ConditionType, LogShippingStatus, PodCounts, RecentSkip, Sink};
+use logship_crd::types::size_text;
+use logship_crd::v1alpha1::{ConditionType, LogShippingStatus, PodCounts, RecentSkip, Sink, SpillBound};
+use logship_crd::{agent_config as agent, names};
 use std::error::Error as _;
 
 /// How far a resource came.
@@ -32,6 +33,8 @@ pub struct Subject<'a> {
     pub generation: Option<i64>,
     /// Its sinks.
     pub sinks: &'a [Sink],
+    /// Its sources as pods get them; none: pods go on with what they have.
+    pub sources: Option<&'a [agent::Source]>,
 }
 
 /// A condition without its times.
@@ -54,6 +57,7 @@ pub fn status(
         name,
         generation,
         sinks,
+        sources,
     } = subject;
     let condition = |(type_, finding)| condition(previous, generation, type_, finding, now);
     let sink_names: Vec<&str> = sinks.iter().map(|sink| sink.name.as_str()).collect();
@@ -79,6 +83,7 @@ pub fn status(
         },
         generations,
         refusals,
+        spills: sources.map_or_else(|| previous.spills.clone(), spills),
         service_accounts: gathered.accounts.clone(),
         sinks: sink_names.join(", "),
         recent_skips: gathered
@@ -87,6 +92,17 @@ pub fn status(
             .map(|skip| recent_skip(previous, gathered, skip, now))
             .collect(),
     }
+}
+
+fn spills(sources: &[agent::Source]) -> Vec<SpillBound> {
+    let bound = |source: &agent::Source| match &source.kind {
+        agent::SourceKind::ContainerOutput(output) => Some(SpillBound {
+            source: source.name.clone(),
+            max_bytes: size_text(output.spill.max_bytes),
+        }),
+        agent::SourceKind::Files(_) => None,
+    };
+    sources.iter().filter_map(bound).collect()
 }
 
 /// What is found; `None` where nothing was tried, so that what was found before stays.

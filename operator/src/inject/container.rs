@@ -9,7 +9,7 @@ use super::patch::Draft;
 use super::plan::Plan;
 use super::pod::Pod;
 use super::token::{self, Token};
-use super::{Skip, SkipReason, resources, secrets, volumes};
+use super::{Skip, SkipReason, resources, secrets, state, volumes};
 use logship_crd::names;
 use logship_crd::v1alpha1::Position;
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ pub(super) fn build(pod: Pod<'_>, parts: &Parts<'_>) -> Value {
         "image": overrides.image.unwrap_or(plan.settings.image),
         "imagePullPolicy": plan.settings.image_pull_policy,
         "args": arguments(pod),
-        "env": environment(pod, *native, logs),
+        "env": environment(pod, plan, *native, logs),
         "resources": requirements(pod, plan, overrides),
         "securityContext": security_context(pod, parts),
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -83,7 +83,7 @@ fn arguments(pod: Pod<'_>) -> Vec<&'static str> {
         .collect()
 }
 
-fn environment(pod: Pod<'_>, native: bool, logs: &Logs) -> Vec<Value> {
+fn environment(pod: Pod<'_>, plan: &Plan<'_>, native: bool, logs: &Logs) -> Vec<Value> {
     let from_pod = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}});
     let mut environment = vec![
         from_pod(names::ENV_POD_NAME, "metadata.name"),
@@ -96,6 +96,9 @@ fn environment(pod: Pod<'_>, native: bool, logs: &Logs) -> Vec<Value> {
         let directories = json!(logs.directories).to_string();
         // Kubernetes expands `$(NAME)` in values; `$$` stands for a dollar.
         environment.push(json!({"name": names::ENV_DIRECTORIES, "value": directories.replace('$', "$$")}));
+    }
+    if let Some(bytes) = state::room(&plan.state) {
+        environment.push(json!({"name": names::ENV_STATE_BYTES, "value": bytes.to_string()}));
     }
     if !native {
         environment.push(json!({"name": names::ENV_CLASSIC, "value": pod.restart_policy()}));
@@ -113,6 +116,7 @@ fn requirements(pod: Pod<'_>, plan: &Plan<'_>, overrides: &Overrides<'_>) -> Val
         Some(own) => resources::completed(own),
         None => plan.resources.clone(),
     };
+    let own = resources::with_storage(own, pod, state::room(&plan.state));
     json!(resources::fitted(own, pod))
 }
 

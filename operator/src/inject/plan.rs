@@ -3,7 +3,7 @@
 //! Its hash tells whether a pod carries what it would get today. So the plan holds all that a running pod cannot take over (mounts,
 //! image, resources, kind of container, token, Secrets, state) and nothing that it can (patterns, sinks, intervals).
 
-use super::{Settings, resources};
+use super::{Settings, resources, state};
 use crate::policies::{Policy, Readiness};
 use logship_crd::v1alpha1::{
     Native, Position, ResourceRequirements, SecretKey, ServiceAccountPolicy, Source, State, VolumeReference,
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Raised when the same plan comes to mean another pod, so that pods of older operators count as outdated.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// Hash of what the resources that select a pod give it: the value of `logship.dev/injected`. Resources that are not ready
 /// give nothing.
@@ -73,7 +73,7 @@ impl<'a> Plan<'a> {
     /// The plan of all `policies` together. It does not depend on their order.
     ///
     /// Each pod has one sidecar, so what cannot be had per resource is decided for all: the greatest requests and limits; `Never`
-    /// before `Always` before `Auto`; `Last` before `First`; a claim, of several that of the oldest resource, before an emptyDir; the account as [`account`] says.
+    /// before `Always` before `Auto`; `Last` before `First`; the state as [`state::combined`] says, the account as [`account`] does.
     pub(super) fn new(policies: &[&'a Arc<Policy>], settings: &'a Settings) -> Self {
         let mut policies: Vec<&'a Policy> = policies.iter().map(|&policy| &**policy).collect();
         policies.sort_by_key(|policy| policy.seniority());
@@ -96,7 +96,7 @@ impl<'a> Plan<'a> {
             resources: resources::combined(policies.iter().map(|policy| &policy.spec.sidecar.resources)),
             native: native(&policies, *nodes_run_native),
             position: position(&policies),
-            state: state(&policies),
+            state: state::combined(&policies),
             needs_api: policies.iter().any(|policy| policy.spec.needs_api()),
             secrets: secrets(&policies),
             account: account(&policies),
@@ -167,26 +167,6 @@ fn position(policies: &[&Policy]) -> Position {
         .iter()
         .any(|policy| policy.spec.sidecar.position == Position::Last);
     if last { Position::Last } else { Position::First }
-}
-
-fn state(policies: &[&Policy]) -> State {
-    let states = || policies.iter().map(|policy| &policy.spec.sidecar.state);
-    let claim = states().find_map(|state| state.persistent_volume_claim.clone());
-    let size = |limit: &String| resources::amount(limit);
-    let empty_dir = states()
-        .filter_map(|state| state.empty_dir.clone())
-        .max_by(|a, b| size(&a.size_limit).total_cmp(&size(&b.size_limit)))
-        .unwrap_or_default();
-    match claim {
-        Some(claim) => State {
-            empty_dir: None,
-            persistent_volume_claim: Some(claim),
-        },
-        None => State {
-            empty_dir: Some(empty_dir),
-            persistent_volume_claim: None,
-        },
-    }
 }
 
 /// What is to be said of resources whose claim for the state is not the one that the sidecar has.

@@ -7,7 +7,12 @@ use std::collections::BTreeMap;
 
 /// Limit on the cpu in a pod where every other container has one.
 const CPU_LIMIT: &str = "100m";
-const NAMES: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
+const STORAGE: &str = "ephemeral-storage";
+const NAMES: [&str; 3] = ["cpu", "memory", STORAGE];
+/// For the sidecar's own output, of which the kubelet keeps 50 MiB by default.
+const OUTPUT_BYTES: u64 = 64 << 20;
+/// So that its limit does not count as its request: what it keeps in an outage is not to be reserved.
+const STORAGE_REQUEST: &str = "1Mi";
 
 type Quantities = BTreeMap<String, String>;
 
@@ -78,6 +83,24 @@ pub(super) fn completed(given: &ResourceRequirements) -> ResourceRequirements {
         }
     }
     ResourceRequirements { requests, limits }
+}
+
+/// Where a container of the pod limits the storage of the node that it uses, the sum of such limits is that of the whole pod, and what the
+/// sidecar keeps counts against it: without a share of its own the kubelet would evict the pod for it.
+pub(super) fn with_storage(
+    mut own: ResourceRequirements,
+    pod: Pod<'_>,
+    state_bytes: Option<u64>,
+) -> ResourceRequirements {
+    let is_limited = |container: &Value| quantity_at(container, "limits", STORAGE).is_some();
+    let is_pod_limited = pod.all_containers().any(|(_, container)| is_limited(container));
+    if is_pod_limited && !own.limits.contains_key(STORAGE) {
+        let bytes = state_bytes.unwrap_or_default().saturating_add(OUTPUT_BYTES);
+        own.limits.insert(STORAGE.to_owned(), bytes.to_string());
+        let request = own.requests.entry(STORAGE.to_owned());
+        request.or_insert_with(|| STORAGE_REQUEST.to_owned());
+    }
+    own
 }
 
 /// Sets what every container of the pod has: a cpu limit, because a ResourceQuota on it refuses a pod with a container that has

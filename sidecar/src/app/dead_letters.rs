@@ -71,7 +71,7 @@ async fn resend_of(
             other => other.map_err(|error| Error::Read(path.clone(), error))?,
         }
     }
-    let transport = Transport::new(&sink.kind, Clock::start(), config.bundle.clone());
+    let transport = Transport::new(&sink.kind, Clock::start(), config.bundle.clone(), None);
     let (mut sent, mut kept) = (0, 0);
     for line in lines(&taken)? {
         let line = line.map_err(|error| Error::Read(taken.clone(), error))?;

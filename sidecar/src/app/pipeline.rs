@@ -177,7 +177,9 @@ impl Wiring {
             sink.lost = lost.get(&sink.name).copied().unwrap_or_default();
         }
         let spools = self.state.iter().flat_map(|state| {
-            let directory = |source: &String| SpoolFiles::new(state.spool(&pipeline.name, source));
+            let directory = |source: &String| {
+                SpoolFiles::new(state.spool(&pipeline.name, source), Arc::clone(state.room()))
+            };
             engine.spools().iter().map(directory).collect::<Vec<_>>()
         });
         let spools = spools.collect();
@@ -245,7 +247,8 @@ impl Wiring {
         let mut ports = Vec::new();
         let mut verdicts = SelectAll::new();
         for (number, sink) in pipeline.sinks.iter().enumerate() {
-            let transport = Transport::new(&sink.kind, self.clock, self.bundle.clone());
+            let room = self.state.as_ref().map(|state| Arc::clone(state.room()));
+            let transport = Transport::new(&sink.kind, self.clock, self.bundle.clone(), room);
             let (batches, queue) = mpsc::channel(sink.lane.in_flight_max);
             let (verdict, mut answers) = mpsc::channel(1);
             let encoder = Arc::clone(&sink.lane.encoder);

@@ -10,7 +10,7 @@ use crate::sink::encode::Text;
 use logship_crd::agent_config::{Framing, Limits, Spill, StartAt};
 use logship_crd::names::{
     ENV_CLASSIC, ENV_LOG_DIRECTORY, ENV_LOG_FILE_PATTERN, ENV_LOG_SCAN_INTERVAL, ENV_LOG_STATE_DIRECTORY,
-    ENV_NODE_NAME, ENV_POD_NAME, ENV_POD_NAMESPACE,
+    ENV_NODE_NAME, ENV_POD_NAME, ENV_POD_NAMESPACE, ENV_STATE_BYTES,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -89,6 +89,11 @@ pub(crate) fn is_classic(environment: &Environment) -> bool {
 pub(crate) fn is_final(environment: &Environment) -> bool {
     let policy = optional(environment, ENV_CLASSIC);
     matches!(policy.as_deref(), Some("Never" | "OnFailure"))
+}
+
+/// Bytes that the state volume has room for; none: as many as the disk takes. The operator writes it.
+pub(crate) fn state_bytes_max(environment: &Environment) -> Option<u64> {
+    environment.get(ENV_STATE_BYTES)?.parse().ok()
 }
 
 /// A variable that has to be there.

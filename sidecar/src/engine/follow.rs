@@ -30,7 +30,7 @@ use self::stream::{End, Stream};
 use super::checkpoint::ContainerPosition;
 use super::outlets::{Context, StreamId};
 use super::report::Report;
-use super::resume::Resume;
+use super::resume::{LineKey, Resume};
 use super::{Output, Tick};
 use std::time::Duration;
 
@@ -68,6 +68,8 @@ pub struct Follow {
     restarts_settled: u32,
     /// The streams of the present instance, should they have been of the next one.
     seen: Seen,
+    /// The last line that was taken of the instance with this restart count, before the one before it was read to its end.
+    ahead: Option<(u32, LineKey)>,
     /// Of the last stream of what does not grow any more.
     end: Option<End>,
     /// The last stream was given up because nothing came any more.
@@ -106,6 +108,7 @@ impl Follow {
             instances,
             restarts_settled: 0,
             seen: Seen::default(),
+            ahead: None,
             end: None,
             is_silent: false,
             set_back: SetBack::default(),

@@ -122,6 +122,11 @@ impl Resume {
             .collect()
     }
 
+    /// The last line.
+    pub fn last(&self) -> Option<LineKey> {
+        self.last.back().copied()
+    }
+
     /// Whether the last line is of an instance before the one that is read.
     pub fn is_fresh(&self) -> bool {
         self.fresh
@@ -154,7 +159,7 @@ impl Resume {
                 .range(served..)
                 .map(|(&second, &earlier)| (second, earlier))
                 .collect(),
-            last: self.last.back().copied(),
+            last: self.last(),
         }
     }
 
@@ -219,6 +224,12 @@ impl Repeats {
             self.each = HashMap::new();
         }
         true
+    }
+
+    /// This line is the last one that was taken of what is served, if it is remembered.
+    pub fn expects(&mut self, last: LineKey) -> bool {
+        self.last = Some(last);
+        self.each.contains_key(&last)
     }
 
     /// The last line that was taken, if it did not come again. Nothing new may come before it: else the file was rotated.

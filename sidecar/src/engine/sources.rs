@@ -187,6 +187,11 @@ impl Sources {
         }
     }
 
+    /// Whether a checkpoint says of this directory, now, that it was listed before.
+    pub fn has_run(&self, source: usize) -> bool {
+        self.files.get(source).is_some_and(|source| source.tail.has_run())
+    }
+
     /// The number of the source that this container's output is of.
     pub fn source_of(&self, id: StreamId) -> Option<usize> {
         let mut streams = self.streams.iter();

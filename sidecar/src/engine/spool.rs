@@ -13,6 +13,7 @@
 mod act;
 mod disk;
 mod entry;
+mod reading;
 mod scan;
 mod window;
 
@@ -22,6 +23,7 @@ pub use self::entry::{Entry, Flaw, HEADER_BYTES, Header, damage};
 pub use self::scan::{FILE_BYTES_MAX, Fate, Found, Scan};
 
 use self::disk::{Disk, Place};
+use self::reading::Reading;
 use self::window::Window;
 use super::Tick;
 use super::checkpoint::SpoolPosition;
@@ -35,8 +37,6 @@ use std::time::Duration;
 pub const PATIENCE: Duration = Duration::from_millis(500);
 /// More is not kept in memory, whatever sinks do: records that steps drop settle only with those before them.
 const WINDOW_BYTES_MAX: usize = 4 << 20;
-/// What is read at once.
-const READ_BYTES: usize = 64 << 10;
 /// A disk that took nothing is tried again after this time.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -95,10 +95,7 @@ pub struct Spool {
     is_full: bool,
     /// When the disk is tried again that took nothing.
     retry_at: Option<Tick>,
-    /// When the disk is read again that could not be.
-    read_at: Option<Tick>,
-    /// So much is read next, where less did not hold an entry.
-    read_bytes: usize,
+    reading: Reading,
     counts: Counts,
     reports: VecDeque<Report>,
     said: Said,
@@ -162,8 +159,7 @@ impl Spool {
             is_hurried: false,
             is_full: false,
             retry_at: None,
-            read_at: None,
-            read_bytes: READ_BYTES,
+            reading: Reading::default(),
             counts: Counts {
                 lost_bytes,
                 ..Counts::default()
@@ -221,7 +217,7 @@ impl Spool {
 
     /// Looks whether sinks have room.
     pub fn look(&mut self, now: Tick, sinks_have_room: bool) {
-        self.read_at = self.read_at.filter(|at| now < *at);
+        self.reading.look(now);
         if sinks_have_room {
             self.stalled_since = None;
             if !self.is_behind() {
@@ -273,6 +269,7 @@ impl Spool {
         patience
             .into_iter()
             .chain(retry)
+            .chain(self.reading.again_at())
             .chain(self.disk.deadline())
             .min()
     }
@@ -297,7 +294,7 @@ impl Spool {
     /// So many of the bytes that were read went to the sinks.
     pub fn fed(&mut self, bytes: usize) {
         self.fed += bytes as u64;
-        self.read_bytes = READ_BYTES;
+        self.reading = Reading::default();
     }
 
     /// No entry begins where sinks are to go on; `bytes` were read from there. More are read, or some are lost.
@@ -308,8 +305,8 @@ impl Spool {
             .map(|segment| segment.end.saturating_sub(self.fed));
         let rest = usize::try_from(rest.unwrap_or_default()).unwrap_or(usize::MAX);
         match flaw {
-            Flaw::Short(needed) if needed <= rest && bytes.len() < needed => self.read_bytes = needed,
-            _ if bytes.len() < rest => self.read_bytes = rest,
+            Flaw::Short(needed) if needed <= rest && bytes.len() < needed => self.reading.needs(needed),
+            _ if bytes.len() < rest => self.reading.needs(rest),
             _ => {
                 let bytes = &bytes[..bytes.len().min(rest)];
                 self.lose(damage(bytes, self.fed).max(1) as u64);
@@ -441,14 +438,14 @@ impl Spool {
     }
 
     fn next_read(&mut self, sinks_have_room: bool) -> Option<Act> {
-        if !sinks_have_room || self.read_at.is_some() {
+        if !sinks_have_room || self.reading.again_at().is_some() {
             return None;
         }
         let segment = self.disk.find(self.fed)?;
         // What is between two segments was settled from memory, or is gone and counted.
         self.fed = self.fed.max(segment.first);
         let rest = usize::try_from(segment.end - self.fed).unwrap_or(usize::MAX);
-        let wanted = self.read_bytes.min(rest);
+        let wanted = self.reading.bytes().min(rest);
         self.acting = Some(Acting::Reading { wanted });
         Some(Act::Read {
             segment: segment.first,
@@ -471,8 +468,10 @@ impl Spool {
                 self.lose(end - self.fed);
             }
             Err(Unread::Failed(error)) => {
-                self.read_at = Some(now + RETRY_INTERVAL);
                 self.fails(error);
+                if !self.reading.failed(now) {
+                    self.lose(wanted as u64);
+                }
             }
         }
         None
@@ -482,7 +481,7 @@ impl Spool {
     fn lose(&mut self, bytes: u64) {
         self.fed += bytes;
         self.gap = Some(self.fed);
-        self.read_bytes = READ_BYTES;
+        self.reading = Reading::default();
         self.counts.lost_bytes += bytes;
         self.reports.push_back(Report::SpillDamaged {
             source_name: self.name.clone(),

@@ -312,9 +312,14 @@ impl Tail {
         self.followed.update(id, |file| file.reached(position)).is_some()
     }
 
+    /// Whether the directory was listed before, by this process or another.
+    pub fn has_run(&self) -> bool {
+        self.listed || !self.first_start
+    }
+
     /// The settled positions; none before the directory was listed for the first time.
     pub fn positions(&self) -> Option<Vec<FilePosition>> {
-        if !self.listed && self.first_start {
+        if !self.has_run() {
             return None;
         }
         let followed = self.followed.iter().filter(|file| file.is_read());

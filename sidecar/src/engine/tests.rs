@@ -98,54 +98,58 @@ struct Done {
 /// Does what the engine asks for until it has nothing to do, where the directory holds one file with these contents. Nobody answers
 /// for what is sent.
 fn live_on(engine: &mut Engine, now: Tick, contents: &[u8]) -> Done {
-    let identity = Identity { device: 1, inode: 2 };
-    let size = contents.len() as u64;
     let mut done = Done::default();
     while let Some(output) = engine.poll(now) {
-        match output {
-            Output::List { source, .. } => {
-                let entry = Entry {
-                    name: "a.log".to_owned(),
-                    identity,
-                    size,
-                    modified_ns: 0,
-                    matches: true,
-                };
-                let listing = Ok(vec![entry]);
-                engine.handle(now, Input::Listed { source, listing });
-            }
-            Output::Open { file, .. } => {
-                let look = Look {
-                    identity,
-                    size,
-                    head: contents,
-                };
-                engine.handle(now, Input::Opened { file, look });
-            }
-            Output::Read {
-                file,
-                offset,
-                look_at_head,
-            } => {
-                let from = contents.len().min(usize::try_from(offset).unwrap());
-                let chunk = Chunk {
-                    size,
-                    head: look_at_head.then_some(contents),
-                    bytes: &contents[from..],
-                    wall: 0,
-                };
-                engine.handle(now, Input::Chunk { file, chunk });
-            }
-            Output::Save(document) => {
-                let checkpoint = Checkpoint::parse(&document, "shop").unwrap();
-                let offsets = checkpoint.files["files"].iter().map(|file| file.offset);
-                done.saved.extend(offsets);
-            }
-            Output::Send { batch, .. } => done.sent.push(String::from_utf8_lossy(&batch.body).into_owned()),
-            _ => {}
-        }
+        answer(engine, now, contents, output, &mut done);
     }
     done
+}
+
+fn answer(engine: &mut Engine, now: Tick, contents: &[u8], output: Output, done: &mut Done) {
+    let identity = Identity { device: 1, inode: 2 };
+    let size = contents.len() as u64;
+    match output {
+        Output::List { source, .. } => {
+            let entry = Entry {
+                name: "a.log".to_owned(),
+                identity,
+                size,
+                modified_ns: 0,
+                matches: true,
+            };
+            let listing = Ok(vec![entry]);
+            engine.handle(now, Input::Listed { source, listing });
+        }
+        Output::Open { file, .. } => {
+            let look = Look {
+                identity,
+                size,
+                head: contents,
+            };
+            engine.handle(now, Input::Opened { file, look });
+        }
+        Output::Read {
+            file,
+            offset,
+            look_at_head,
+        } => {
+            let from = contents.len().min(usize::try_from(offset).unwrap());
+            let chunk = Chunk {
+                size,
+                head: look_at_head.then_some(contents),
+                bytes: &contents[from..],
+                wall: 0,
+            };
+            engine.handle(now, Input::Chunk { file, chunk });
+        }
+        Output::Save(document) => {
+            let checkpoint = Checkpoint::parse(&document, "shop").unwrap();
+            let offsets = checkpoint.files["files"].iter().map(|file| file.offset);
+            done.saved.extend(offsets);
+        }
+        Output::Send { batch, .. } => done.sent.push(String::from_utf8_lossy(&batch.body).into_owned()),
+        _ => {}
+    }
 }
 
 /// Otherwise the next process would take the old contents' fingerprint as proof that the file is another.
@@ -189,4 +193,54 @@ fn batch_that_is_not_full_is_sent_at_once_where_no_more_may_be_held() {
     };
     assert_eq!(held_max(9), [""; 0]);
     assert_eq!(held_max(8), ["one\ntwo\n"]);
+}
+
+/// Otherwise it would be sent and not saved, and the next process would send it again.
+#[test]
+fn nothing_is_read_any_more_once_the_end_of_a_drain_is_saved() {
+    let mut engine = engine(true);
+    let now = Tick::ZERO;
+    live_on(&mut engine, now, b"one\n");
+    engine.handle(now, Input::Drain(Drain::WhatIsThere));
+    let mut done = Done::default();
+    while done.saved.is_empty() {
+        let output = engine.poll(now).expect("what was read is saved");
+        answer(&mut engine, now, b"one\n", output, &mut done);
+    }
+    assert_eq!(done.saved, [4]);
+    let (source, name) = (0, "a.log");
+    engine.handle(now, Input::Touched { source, name });
+    let last = engine.poll(now);
+    assert!(
+        matches!(last, Some(Output::Finished { drained: true })),
+        "{last:?}"
+    );
+}
+
+/// Otherwise a crash would let a source begin once more where its files end.
+#[test]
+fn source_that_is_listed_after_the_first_save_is_saved_at_once() {
+    let mut pipeline = pipeline();
+    let another = Source {
+        name: "others".to_owned(),
+        ..pipeline.sources[0].clone()
+    };
+    pipeline.sources.push(another);
+    let mut engine = engine_of(&pipeline, true);
+    let mut saved = Vec::new();
+    let mut poll = |engine: &mut Engine| {
+        while let Some(output) = engine.poll(Tick::ZERO) {
+            if let Output::Save(document) = output {
+                let checkpoint = Checkpoint::parse(&document, "shop").unwrap();
+                saved.push(checkpoint.files.len());
+            }
+        }
+    };
+    poll(&mut engine);
+    for source in [0, 1] {
+        let listing = Ok(Vec::new());
+        engine.handle(Tick::ZERO, Input::Listed { source, listing });
+        poll(&mut engine);
+    }
+    assert_eq!(saved, [1, 2]);
 }

@@ -1,6 +1,7 @@
 //! Files: listing, opening and reading logs, and the state directory.
 
 use super::access::{self, Owner};
+use super::room::Room;
 use crate::engine::checkpoint::Identity;
 use crate::engine::tail::{Entry, rotated};
 use rustix::fs::{FlockOperation, Mode, OFlags};
@@ -10,6 +11,7 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// More names of one directory are not looked at.
 const ENTRIES_MAX: usize = 100_000;
@@ -91,6 +93,7 @@ pub fn explain(path: &Path, error: &io::Error) -> String {
 #[derive(Debug)]
 pub struct StateDirectory {
     path: PathBuf,
+    room: Arc<Room>,
     /// Holds the lock.
     _lock: File,
 }
@@ -119,11 +122,24 @@ impl StateDirectory {
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self {
                 path: path.to_owned(),
+                room: Arc::new(Room::new(path.to_owned(), None)),
                 _lock: lock,
             }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(StateError::Locked(path.to_owned())),
             Err(error) => Err(unusable(error.into())),
         }
+    }
+
+    /// On a volume with room for so many bytes.
+    #[must_use]
+    pub fn within(self, bytes_max: Option<u64>) -> Self {
+        let room = Arc::new(Room::new(self.path.clone(), bytes_max));
+        Self { room, ..self }
+    }
+
+    /// The room for what grows.
+    pub fn room(&self) -> &Arc<Room> {
+        &self.room
     }
 
     /// The checkpoint of a pipeline.
@@ -150,20 +166,30 @@ pub fn dead_letters(state: &Path, pipeline: &str, sink: &str) -> PathBuf {
 /// Replaces a file so that after a crash either the old or the new contents are there.
 pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("tmp");
-    let mut file = File::create(&temporary)?;
-    file.write_all(contents)?;
-    file.sync_all()?;
-    std::fs::rename(&temporary, path)?;
+    let written = File::create(&temporary).and_then(|mut file| {
+        file.write_all(contents)?;
+        file.sync_all()
+    });
+    if let Err(error) = written.and_then(|()| std::fs::rename(&temporary, path)) {
+        // On a full volume it takes what others need.
+        let _ = std::fs::remove_file(&temporary);
+        return Err(error);
+    }
     File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
 }
 
-/// Appends to a file unless it would grow beyond `bytes_max`. Whether it did.
+/// Appends to a file unless it would grow beyond `bytes_max`. Whether it did. Of what could not be written whole nothing is left, so that
+/// what is appended next does not stand on a torn line.
 pub fn append_bounded(path: &Path, contents: &[u8], bytes_max: u64) -> io::Result<bool> {
     let mut file = File::options().create(true).append(true).open(path)?;
-    if file.metadata()?.len() + contents.len() as u64 > bytes_max {
+    let length = file.metadata()?.len();
+    if length + contents.len() as u64 > bytes_max {
         return Ok(false);
     }
-    file.write_all(contents)?;
+    file.write_all(contents).inspect_err(|_| {
+        // If this fails too, the volume is beyond help; the error that matters is the first.
+        let _ = file.set_len(length);
+    })?;
     Ok(true)
 }
 

@@ -6,6 +6,7 @@
 use super::verdict::Verdict;
 use super::written;
 use crate::config::FileSettings;
+use crate::io::room::Room;
 use crate::record::time::Nanos;
 use bytes::Bytes;
 use logship_crd::agent_config::{Fsync, Rotation};
@@ -14,6 +15,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const NANOS_IN_MS: i128 = 1_000_000;
 
@@ -21,22 +23,26 @@ const NANOS_IN_MS: i128 = 1_000_000;
 #[derive(Debug)]
 pub struct FileTransport {
     settings: FileSettings,
+    /// None: it is not on the state volume.
+    room: Option<Arc<Room>>,
 }
 
 impl FileTransport {
-    /// Appends to the file of these settings.
-    pub fn new(settings: FileSettings) -> Self {
-        Self { settings }
+    /// Appends to the file of these settings. `room` is that of the state volume, where it may lie.
+    pub fn new(settings: FileSettings, room: Option<Arc<Room>>) -> Self {
+        let room = room.filter(|room| room.holds(&settings.path));
+        Self { settings, room }
     }
 
     /// Appends a batch at this time of day.
     pub async fn send(&self, now: Nanos, body: Bytes) -> Verdict {
-        let settings = self.settings.clone();
-        written(tokio::task::spawn_blocking(move || append(&settings, now, &body)).await)
+        let (settings, room) = (self.settings.clone(), self.room.clone());
+        let append = move || append(&settings, room.as_deref(), now, &body);
+        written(tokio::task::spawn_blocking(append).await)
     }
 }
 
-fn append(settings: &FileSettings, now: Nanos, body: &[u8]) -> io::Result<()> {
+fn append(settings: &FileSettings, room: Option<&Room>, now: Nanos, body: &[u8]) -> io::Result<()> {
     let path = &settings.path;
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;
@@ -45,6 +51,9 @@ fn append(settings: &FileSettings, now: Nanos, body: &[u8]) -> io::Result<()> {
         && is_due(path, rotation, now, body.len() as u64)?
     {
         rotate(path, rotation.keep)?;
+    }
+    if let Some(room) = room {
+        room.take(body.len() as u64)?;
     }
     let is_new = !path.exists();
     let mut file = File::options().create(true).append(true).open(path)?;
@@ -127,9 +136,20 @@ mod tests {
     fn appends_and_makes_missing_directories() {
         let directory = tempfile::tempdir().unwrap();
         let settings = settings(directory.path().join("a/b.log"), None);
-        append(&settings, 0, b"one\n").unwrap();
-        append(&settings, 0, b"two\n").unwrap();
+        append(&settings, None, 0, b"one\n").unwrap();
+        append(&settings, None, 0, b"two\n").unwrap();
         assert_eq!(read(&settings.path), "one\ntwo\n");
+    }
+
+    #[test]
+    fn file_that_the_state_volume_has_no_room_for_waits() {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = settings(directory.path().join("a.log"), None);
+        let room = Room::new(directory.path().to_owned(), Some(2 << 20));
+        append(&settings, Some(&room), 0, &vec![b'x'; 600 << 10]).unwrap();
+        let error = append(&settings, Some(&room), 0, &vec![b'x'; 600 << 10]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(read(&settings.path).len(), 600 << 10);
     }
 
     #[test]
@@ -137,13 +157,13 @@ mod tests {
         // What is no file cannot be made durable, and says so.
         let path = PathBuf::from("/dev/null");
         let asked = settings(path.clone(), None);
-        let error = append(&asked, 0, b"one\n").unwrap_err();
+        let error = append(&asked, None, 0, b"one\n").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
         let not_asked = FileSettings {
             fsync: Fsync::Never,
             ..settings(path, None)
         };
-        append(&not_asked, 0, b"one\n").unwrap();
+        append(&not_asked, None, 0, b"one\n").unwrap();
     }
 
     #[test]
@@ -156,7 +176,7 @@ mod tests {
         };
         let settings = settings(directory.path().join("a.log"), Some(rotation));
         for body in [&b"1\n"[..], b"2\n", b"3333333\n", b"4444444444444\n", b"5\n"] {
-            append(&settings, 0, body).unwrap();
+            append(&settings, None, 0, body).unwrap();
         }
         let name = |number| read(&numbered(&settings.path, number));
         assert_eq!(
@@ -176,9 +196,9 @@ mod tests {
         };
         let settings = settings(directory.path().join("a.log"), Some(rotation));
         let now = crate::io::clock::wall();
-        append(&settings, now, b"1\n").unwrap();
-        append(&settings, now + 59_000_000_000, b"2\n").unwrap();
-        append(&settings, now + 61_000_000_000, b"3\n").unwrap();
+        append(&settings, None, now, b"1\n").unwrap();
+        append(&settings, None, now + 59_000_000_000, b"2\n").unwrap();
+        append(&settings, None, now + 61_000_000_000, b"3\n").unwrap();
         assert_eq!(
             (read(&numbered(&settings.path, 1)), read(&settings.path)),
             ("1\n2\n".into(), "3\n".into())
@@ -195,7 +215,7 @@ mod tests {
         };
         let settings = settings(directory.path().join("a.log"), Some(rotation));
         for now in [0, Nanos::MIN, -1] {
-            append(&settings, now, b"1\n").unwrap();
+            append(&settings, None, now, b"1\n").unwrap();
         }
         assert_eq!(read(&settings.path), "1\n1\n1\n");
     }

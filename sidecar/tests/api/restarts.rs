@@ -131,6 +131,13 @@ fn container_that_backs_off_has_its_last_output_read_once_and_those_before_are_c
     let shipper = Shipper::start(&api);
     shipper.wait_for(&["run 2".to_owned()]);
     assert_eq!(shipper.gaps(), [2, 0, 0]);
+    // Its end came twice, and the pod was looked at again.
+    eventually("the end is believed", || {
+        let asked = api.asked();
+        let is_of_log = |asked: &crate::kubelet::Asked| asked.target.contains("/log?");
+        let last = asked.iter().rposition(is_of_log)?;
+        (api.streams() == 2 && last + 1 < asked.len()).then_some(())
+    });
     restart(&api);
     api.write("web", "run 3");
     shipper.wait_for(&["run 2", "run 3"].map(str::to_owned));

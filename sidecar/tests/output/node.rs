@@ -57,6 +57,8 @@ pub struct Node {
     is_removed: Vec<bool>,
     /// Runs of which lines were taken.
     read: BTreeSet<(usize, usize)>,
+    /// Runs whose last reader seemed to come to the end, and did not.
+    cut: BTreeSet<(usize, usize)>,
     /// By which the clock was set.
     pub clock: Nanos,
 }
@@ -76,6 +78,7 @@ impl Node {
             old: None,
             is_removed: vec![false; NAMES.len()],
             read: BTreeSet::new(),
+            cut: BTreeSet::new(),
             clock: 0,
         }
     }
@@ -206,6 +209,16 @@ impl Node {
         self.read.insert((container, run));
     }
 
+    /// The answer with a run's output ended cleanly, but not where that ends.
+    pub fn was_cut(&mut self, container: usize, run: usize) {
+        self.cut.insert((container, run));
+    }
+
+    /// It is asked for again.
+    pub fn was_opened(&mut self, container: usize, run: usize) {
+        self.cut.remove(&(container, run));
+    }
+
     /// A process begins that knows nothing of these containers.
     pub fn begin_reading(&mut self, is_unknown: impl Fn(usize) -> bool) {
         self.read.retain(|(container, _)| !is_unknown(*container));
@@ -219,6 +232,7 @@ impl Node {
             served,
             is_removed,
             read,
+            cut,
             ..
         } = self;
         served.retain(|index| {
@@ -236,9 +250,12 @@ impl Node {
             }
             let mut read_before = read.range((line.container, 0)..of_run);
             let follows_one = read_before.next().is_some();
+            // Where two restarts follow, so ends also what was read to the end of a container that ran: nobody can tell them apart.
+            let seems_read = !is_kept && cut.contains(&of_run);
+            let is_read = read.contains(&of_run) || (follows_one && line.run < last);
             line.gone = Some(Gone {
                 at: now,
-                is_told: read.contains(&of_run) || (follows_one && line.run < last),
+                is_told: is_read && !seems_read,
             });
             false
         });

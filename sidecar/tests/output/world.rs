@@ -1,16 +1,19 @@
 //! The engine on a node with containers, an API that breaks, and a sink that comes and goes; killed, stopped and changed at any moment.
 
-use crate::connection::{Connection, End, Part};
-use crate::container::{Query, SECOND};
+mod acts;
+mod answers;
+mod beginning;
+
+use self::beginning::{config, start};
+use crate::connection::Connection;
 use crate::node::{NAMES, Node};
 use crate::oracle::Oracle;
 use crate::profile::{Act, Profile};
 use fastrand::Rng;
-use logship::config::{Config, Environment, from_document};
-use logship::engine::checkpoint::Checkpoint;
-use logship::engine::follow::{Answer, Ask, Drain};
+use logship::config::Config;
+use logship::engine::follow::Ask;
 use logship::engine::outlets::StreamId;
-use logship::engine::{Engine, Input, Output, Start, Tick};
+use logship::engine::{Engine, Input, Output, Tick};
 use logship::record::time::Nanos;
 use logship::sink::verdict::Verdict;
 use std::collections::{BTreeMap, VecDeque};
@@ -145,111 +148,6 @@ impl World {
         self.pass(Duration::from_secs(600))
     }
 
-    fn act(&mut self, act: Act) -> Result<(), String> {
-        let container = self.rng.usize(..NAMES.len());
-        match act {
-            Act::Write => (0..self.rng.usize(1..12)).for_each(|_| self.write(container)),
-            Act::Repeat => self.repeat(container),
-            Act::Long => self.write_piece(container),
-            Act::Large => (0..self.rng.usize(1..40)).for_each(|_| self.write_large(container)),
-            Act::Pass => {
-                let time = Duration::from_millis(self.rng.u64(1..3000));
-                self.pass(time)?;
-            }
-            Act::PassLong => {
-                let time = Duration::from_secs(self.rng.u64(3..400));
-                self.pass(time)?;
-            }
-            Act::Cut => self.cut(),
-            Act::Freeze => self.connections.iter_mut().for_each(Connection::freeze),
-            Act::Refuse => self.refuse(),
-            Act::Rotate => self.node.rotate(self.now, container),
-            Act::End => self.node.end(container),
-            Act::Restart => self.node.restart(self.now, container),
-            Act::RemovePrevious => self.node.remove_previous(container),
-            Act::KeepStatus => self.node.keep_status(true),
-            Act::TellStatus => self.node.keep_status(false),
-            Act::SinkDown => self.is_up = false,
-            Act::SinkUp => self.is_up = true,
-            Act::Crash => {
-                self.oracle.crashed(self.now);
-                self.restart();
-            }
-            Act::Stop => self.stop()?,
-            Act::HandOver => self.hand_over()?,
-            Act::SetClock => {
-                // Of a step before the process first looked nothing is known.
-                self.pass(Duration::from_secs(1))?;
-                if self.clocks.len() == NAMES.len() {
-                    self.node.clock += self.rng.i64(-200..60) * SECOND;
-                    let clock = self.node.clock / SECOND;
-                    self.note(|| format!("  the clock is {clock} seconds off"));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn time(&mut self) -> Nanos {
-        self.serial += 1;
-        let disorder = self.rng.i64(0..=self.profile.disorder_ms) * 1_000_000;
-        self.node.wall(self.now) + i64::try_from(self.serial).unwrap() - disorder
-    }
-
-    fn write(&mut self, container: usize) {
-        let time = self.time();
-        let text = format!("{} {}", NAMES[container], self.serial);
-        self.node.write(time, container, &text);
-    }
-
-    /// Equal lines, some of them in one nanosecond.
-    fn repeat(&mut self, container: usize) {
-        let text = format!("{} again {}", NAMES[container], self.rng.u32(..2));
-        let mut time = self.time();
-        for _ in 0..self.rng.usize(1..6) {
-            self.node.write(time, container, &text);
-            if self.rng.bool() {
-                time = self.time();
-            }
-        }
-    }
-
-    /// The next piece of a long line.
-    fn write_piece(&mut self, container: usize) {
-        let time = self.time();
-        let text = format!("{} long {} ", NAMES[container], self.serial);
-        if self.rng.bool() {
-            self.node.write_piece(time, container, &text);
-        } else {
-            self.node.end_line(time, container, &text);
-        }
-    }
-
-    fn write_large(&mut self, container: usize) {
-        let time = self.time();
-        let text = format!("{} large {} {}", NAMES[container], self.serial, "x".repeat(8000));
-        self.node.write(time, container, &text);
-    }
-
-    fn cut(&mut self) {
-        let end = if self.rng.bool() { End::Clean } else { End::Broken };
-        for connection in &mut self.connections {
-            let part = self.rng.usize(..=connection.pending());
-            connection.cut(part, end);
-        }
-    }
-
-    fn refuse(&mut self) {
-        for _ in 0..self.rng.usize(1..6) {
-            let refusal = match self.rng.u32(..3) {
-                0 => Refusal::Absent,
-                1 => Refusal::Failed(None),
-                _ => Refusal::Failed(Some(Duration::from_secs(self.rng.u64(1..20)))),
-            };
-            self.refusals.push_back(refusal);
-        }
-    }
-
     /// The kubelet reads what was written, and forgets what it does not serve.
     fn look(&mut self) {
         for connection in &mut self.connections {
@@ -257,47 +155,6 @@ impl World {
         }
         let open: Vec<_> = self.connections.iter().filter_map(Connection::place).collect();
         self.node.forget(self.now, &open);
-    }
-
-    fn restart(&mut self) {
-        let saved = self.saved.as_ref();
-        let checkpoint = saved.map(|text| Checkpoint::parse(text, "shop").unwrap());
-        self.forget_questions(checkpoint.as_ref());
-        self.engine = Engine::new(&self.config.pipelines[0], start(&self.config, checkpoint));
-        self.now += Duration::from_secs(1);
-    }
-
-    /// Who asked is no more, and who follows knows this.
-    fn forget_questions(&mut self, known: Option<&Checkpoint>) {
-        let positions = known.and_then(|known| known.containers.get("output"));
-        let is_known = |name: &str| {
-            let position = positions.and_then(|positions| positions.get(name));
-            position.is_some_and(|position| position.last_second.is_some())
-        };
-        self.node.begin_reading(|container| !is_known(NAMES[container]));
-        self.clocks.clear();
-        self.sending.clear();
-        self.asked.clear();
-        self.connections.clear();
-        self.look();
-    }
-
-    fn stop(&mut self) -> Result<(), String> {
-        self.engine.handle(self.now, Input::Drain(Drain::WhatIsThere));
-        self.until_end("finished")?;
-        self.restart();
-        Ok(())
-    }
-
-    fn hand_over(&mut self) -> Result<(), String> {
-        self.engine.handle(self.now, Input::HandOver);
-        self.until_end("handed over")?;
-        self.forget_questions(Some(&self.engine.known()));
-        let pipeline = &self.config.pipelines[0];
-        let idle = Engine::new(pipeline, start(&self.config, None));
-        let before = std::mem::replace(&mut self.engine, idle);
-        self.engine = Engine::after(before, self.now, pipeline, &start(&self.config, None));
-        Ok(())
     }
 
     fn until_end(&mut self, expected: &str) -> Result<(), String> {
@@ -418,135 +275,6 @@ impl World {
         Ok(())
     }
 
-    fn answer(&mut self, stream: StreamId, question: u64, ask: &Ask) {
-        if let Some(refusal) = self.refusals.pop_front() {
-            let error = "no".to_owned();
-            let answer = match refusal {
-                Refusal::Absent => Answer::Absent(error),
-                Refusal::Failed(retry_after) => Answer::Failed { error, retry_after },
-            };
-            return self.tell(stream, question, answer);
-        }
-        let streams = self.engine.output_streams();
-        let name = streams
-            .into_iter()
-            .find(|found| found.id == stream)
-            .unwrap()
-            .container;
-        let container = NAMES
-            .iter()
-            .position(|found| Some(*found) == name.as_deref())
-            .unwrap();
-        match *ask {
-            Ask::Stream { .. } if self.is_set_back(stream, question) => {}
-            Ask::Probe => {
-                let instance = self.node.instance(self.now, container);
-                self.tell(stream, question, Answer::Probed(instance));
-            }
-            Ask::Stream {
-                previous,
-                follow: follows,
-                since,
-                ..
-            } => {
-                let query = Query {
-                    previous,
-                    follows,
-                    since,
-                };
-                match self.node.open(container, query) {
-                    Some(reader) => {
-                        let asked = (stream, question);
-                        let mut connection = Connection::new(self.now, asked, container, reader);
-                        connection.fill(&self.node.containers);
-                        if self.profile.has(Act::Cut) && self.rng.u32(..20) == 0 {
-                            let part = self.rng.usize(..=connection.pending());
-                            connection.cut(part, End::Clean);
-                        }
-                        self.connections.push(connection);
-                    }
-                    None => self.tell(stream, question, Answer::Absent("not found".to_owned())),
-                }
-            }
-        }
-    }
-
-    /// Whether something of this connection was taken.
-    fn read(&mut self, index: usize) -> bool {
-        let connection = &mut self.connections[index];
-        let (stream, question) = (connection.stream, connection.question);
-        if !self.engine.takes_output_of(stream) {
-            connection.wait(self.now);
-            return false;
-        }
-        connection.fill(&self.node.containers);
-        if connection.pending() > 0 && self.is_set_back(stream, question) {
-            self.connections.remove(index);
-            self.look();
-            return true;
-        }
-        let connection = &mut self.connections[index];
-        let bytes_max = self.rng.usize(1..=self.profile.chunk_bytes);
-        let Some(part) = connection.next(self.now, bytes_max) else {
-            return false;
-        };
-        let (container, run) = (connection.container, connection.run());
-        match part {
-            Part::Data(bytes, was_held_back) => {
-                if bytes.contains(&b'\n') {
-                    self.node.was_read(container, run);
-                }
-                self.tell(stream, question, Answer::Data(&bytes));
-                if was_held_back {
-                    self.note(|| "  held back".to_owned());
-                    self.tell(stream, question, Answer::HeldBack);
-                }
-            }
-            Part::Silent => {
-                self.connections.remove(index);
-                self.look();
-                self.tell(stream, question, Answer::Silent);
-            }
-            Part::End(end) => {
-                self.note(|| format!("  {stream} {question} ends: {end:?}"));
-                self.connections.remove(index);
-                self.look();
-                let answer = match end {
-                    End::Clean => Answer::Ended,
-                    End::Broken => Answer::Failed {
-                        error: "reset".to_owned(),
-                        retry_after: None,
-                    },
-                };
-                self.tell(stream, question, answer);
-            }
-        }
-        true
-    }
-
-    /// Whether the clock was set back since the stream was opened last; that is told.
-    fn is_set_back(&mut self, stream: StreamId, question: u64) -> bool {
-        let clock = self.node.clock;
-        let back = self.clocks.insert(stream, clock).unwrap_or(clock) - clock;
-        let is_back = back >= SECOND;
-        if is_back {
-            let by = Duration::from_nanos(back.unsigned_abs());
-            self.tell(stream, question, Answer::ClockSetBack(by));
-        }
-        is_back
-    }
-
-    fn tell(&mut self, stream: StreamId, question: u64, answer: Answer<'_>) {
-        self.engine.handle(
-            self.now,
-            Input::Answer {
-                stream,
-                question,
-                answer,
-            },
-        );
-    }
-
     fn note(&mut self, what: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
             writeln!(trace, "{:?} {}", self.now, what()).expect("a text takes everything");
@@ -557,33 +285,4 @@ impl World {
 fn text(record: &[u8]) -> String {
     let record: serde_json::Value = serde_json::from_slice(record).unwrap();
     record["message"].as_str().unwrap().to_owned()
-}
-
-fn config() -> Config {
-    let document = serde_json::json!({
-        "version": 1, "name": "shop", "drainMs": 30000,
-        "sources": [{"name": "output", "containerOutput": {"containers": NAMES, "spill": {"maxBytes": 0}}}],
-        "sinks": [{"name": "bus", "batch": {"maxBytes": 4096, "maxAgeMs": 100}, "http": {
-            "url": "http://bus/", "headers": {}, "compression": "none", "timeoutMs": 2000}}],
-    });
-    let environment = ["POD_NAME", "POD_NAMESPACE"].map(|name| (name.to_owned(), "shop".to_owned()));
-    from_document(
-        &Environment::from(environment),
-        "shop.json",
-        &document.to_string(),
-        None,
-    )
-    .unwrap()
-}
-
-fn start(config: &Config, checkpoint: Option<Checkpoint>) -> Start<'_> {
-    Start {
-        pod: &config.pod,
-        checkpoint,
-        spools: BTreeMap::new(),
-        persistent: true,
-        is_first: true,
-        once: false,
-        seed: 1,
-    }
 }

@@ -1,6 +1,7 @@
 //! What the engine does with its spool, in a simulated world.
 
-use crate::world::World;
+use crate::world::{Relied, World};
+use logship::engine::spool::HEADER_BYTES;
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ enum Event {
     Crash,
     Stop,
     Change,
+    PowerLoss(u8),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -32,6 +34,26 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
+fn event_or_power_loss() -> impl Strategy<Value = Event> {
+    prop_oneof![8 => event(), 1 => any::<u8>().prop_map(Event::PowerLoss)]
+}
+
+fn happens(world: &mut World, event: &Event) {
+    match *event {
+        Event::Write(lines) => world.write(lines),
+        Event::Pass(time_ms) => world.pass(Duration::from_millis(time_ms)),
+        Event::Sink(is_up) => world.is_up = is_up,
+        Event::Disk(is_full) => world.disk.is_full = is_full,
+        Event::Rotate => world.rotate(),
+        Event::Crash => world.crash(),
+        Event::Stop => {
+            world.stop();
+        }
+        Event::Change => world.change(SPOOL_BYTES),
+        Event::PowerLoss(share) => world.lose_power(share),
+    }
+}
+
 proptest! {
     /// Sinks and disks that come and go, files that are rotated as soon as their lines are on the disk or delivered, kills, stops and
     /// changes of the pipeline at any moment: every line arrives, in order, and again only what no checkpoint knew; the disk never holds more
@@ -39,19 +61,20 @@ proptest! {
     #[test]
     fn every_line_arrives_in_order(events in proptest::collection::vec(event(), 1..40)) {
         let mut world = World::new(SPOOL_BYTES);
-        for event in events {
-            match event {
-                Event::Write(lines) => world.write(lines),
-                Event::Pass(time_ms) => world.pass(Duration::from_millis(time_ms)),
-                Event::Sink(is_up) => world.is_up = is_up,
-                Event::Disk(is_full) => world.disk.is_full = is_full,
-                Event::Rotate => world.rotate(),
-                Event::Crash => world.crash(),
-                Event::Stop => {
-                    world.stop();
-                }
-                Event::Change => world.change(SPOOL_BYTES),
-            }
+        for event in &events {
+            happens(&mut world, event);
+        }
+        world.settle();
+    }
+
+    /// The same where the machine may lose its power, and files are rotated as soon as their lines are durable: whatever is left of what
+    /// was written and not yet durable, no line is lost.
+    #[test]
+    fn no_power_loss_costs_a_line(events in proptest::collection::vec(event_or_power_loss(), 1..40)) {
+        let mut world = World::new(SPOOL_BYTES);
+        world.relied_on = Relied::Durable;
+        for event in &events {
+            happens(&mut world, event);
         }
         world.settle();
     }
@@ -228,4 +251,54 @@ fn segment_that_vanishes_while_it_is_waited_for_is_counted_and_the_others_are_se
     assert!(world.delivered.len() < 3000 && world.delivered.is_sorted());
     assert!(world.disk.files.is_empty());
     assert_eq!(world.lines(), 3000);
+}
+
+#[test]
+fn segment_of_which_a_crash_left_nothing_whole_takes_no_other_with_it() {
+    let mut world = World::new(SPOOL_BYTES);
+    world.is_up = false;
+    world.write(3000);
+    world.pass(Duration::from_secs(5));
+    let (_, newest) = world.disk.files.iter_mut().next_back().unwrap();
+    newest.truncate(HEADER_BYTES + 20);
+    world.crash();
+    // What is written now gets its name.
+    world.pass(Duration::from_secs(5));
+    world.rotate();
+    world.settle();
+    assert_eq!(world.spill().lost_bytes, 0);
+}
+
+#[test]
+fn segment_that_the_disk_does_not_give_is_waited_for_and_then_given_up() {
+    let mut world = World::new(SPOOL_BYTES);
+    world.is_up = false;
+    world.write(3000);
+    world.pass(Duration::from_secs(5));
+    let second = *world.disk.files.keys().nth(1).unwrap();
+    world.disk.unreadable = Some(second);
+    world.is_up = true;
+    world.pass(Duration::from_secs(5));
+    let waiting = world.delivered.len();
+    assert_eq!(world.spill().lost_bytes, 0, "it may come back");
+    world.pass(Duration::from_secs(60));
+    let spill = world.spill();
+    assert!(spill.lost_bytes > 0 && spill.failures >= 10, "{spill:?}");
+    assert!(waiting < world.delivered.len() && world.delivered.len() < 3000);
+    assert_eq!(world.delivered.last(), Some(&2999), "what is behind it arrives");
+}
+
+#[test]
+fn disk_that_gives_a_segment_again_costs_nothing() {
+    let mut world = World::new(SPOOL_BYTES);
+    world.is_up = false;
+    world.write(3000);
+    world.pass(Duration::from_secs(5));
+    world.disk.unreadable = world.disk.files.keys().nth(1).copied();
+    world.is_up = true;
+    world.pass(Duration::from_secs(5));
+    world.disk.unreadable = None;
+    world.pass(Duration::from_secs(5));
+    assert_eq!(world.delivered.len(), 3000);
+    assert_eq!(world.spill().lost_bytes, 0);
 }

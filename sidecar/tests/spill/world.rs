@@ -18,6 +18,14 @@ const BATCH_BYTES: usize = 4096;
 /// Lines of one answer.
 const FRAME_LINES: usize = 40;
 
+/// What has to outlive the files of the API.
+pub enum Relied {
+    /// Whatever is on the disk.
+    OnDisk,
+    /// What is durable there, because the machine may lose its power.
+    Durable,
+}
+
 /// Everything around the engine.
 pub struct World {
     config: Config,
@@ -27,6 +35,7 @@ pub struct World {
     bytes_max: usize,
     /// The sink takes what it gets.
     pub is_up: bool,
+    pub relied_on: Relied,
     sending: VecDeque<(u64, Vec<usize>)>,
     /// Lines that were written, of which the API serves those from `rotated` on.
     written: usize,
@@ -58,6 +67,7 @@ impl World {
             disk: Disk::default(),
             bytes_max,
             is_up: true,
+            relied_on: Relied::OnDisk,
             sending: VecDeque::new(),
             written: 0,
             rotated: 0,
@@ -81,7 +91,10 @@ impl World {
 
     /// The API serves only what is neither delivered nor on the disk.
     pub fn rotate(&mut self) {
-        let kept = self.on_disk();
+        let kept = match self.relied_on {
+            Relied::OnDisk => self.on_disk(),
+            Relied::Durable => self.durable(),
+        };
         let mut there: BTreeSet<usize> = self.delivered.iter().copied().collect();
         there.extend(kept);
         let floor = (self.rotated..=self.written)
@@ -120,6 +133,12 @@ impl World {
     pub fn crash(&mut self) {
         self.known = self.safe.clone();
         self.restart();
+    }
+
+    /// The machine loses its power, and what is not durable is lost but for a share of 256 of each file.
+    pub fn lose_power(&mut self, share: u8) {
+        self.disk.lose_power(share);
+        self.crash();
     }
 
     /// It is told to stop, and started again.
@@ -168,6 +187,13 @@ impl World {
     pub fn on_disk(&self) -> Vec<usize> {
         let segments = self.disk.files.iter();
         let lines = segments.flat_map(|(first, bytes)| lines_of(*first, bytes));
+        lines.map(|line| number(&line)).collect()
+    }
+
+    fn durable(&self) -> Vec<usize> {
+        let files = self.disk.durable.iter();
+        let files = files.map(|(first, length)| (*first, &self.disk.files[first][..*length]));
+        let lines = files.flat_map(|(first, bytes)| lines_of(first, bytes));
         lines.map(|line| number(&line)).collect()
     }
 
@@ -383,6 +409,8 @@ fn start_of<'a>(config: &'a Config, checkpoint: Option<Checkpoint>, disk: &mut D
     );
     disk.files
         .retain(|first, bytes| scan.look(*first, bytes) == Fate::Keep);
+    let files = &disk.files;
+    disk.durable.retain(|first, _| files.contains_key(first));
     Start {
         pod: &config.pod,
         checkpoint,

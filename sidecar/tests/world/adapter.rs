@@ -145,7 +145,7 @@ impl Subject {
             multiline: None,
         };
         let source = |number: usize| Source {
-            name: format!("source-{number}"),
+            name: name(number),
             kind: SourceKind::Files(files()),
         };
         let sink = |(number, sink): (usize, &SinkSetup)| Sink {
@@ -341,6 +341,16 @@ pub fn positions(checkpoint: &[u8]) -> Option<Vec<Saved>> {
     };
     let files = Checkpoint::parse(checkpoint, NAME).ok()?.files;
     Some(files.into_values().flatten().map(saved).collect())
+}
+
+/// Whether a checkpoint that can be read lacks a source: the next process begins with it as if it never ran.
+pub fn lacks(checkpoint: &[u8], source: usize) -> bool {
+    let parsed = Checkpoint::parse(checkpoint, NAME);
+    parsed.is_ok_and(|parsed| !parsed.files.contains_key(&name(source)))
+}
+
+fn name(source: usize) -> String {
+    format!("source-{source}")
 }
 
 /// The same checkpoint with other offsets; for what must not happen.

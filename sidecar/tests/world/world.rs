@@ -6,7 +6,7 @@ mod shell;
 mod writers;
 
 use self::writers::Writer;
-use crate::adapter::{Answer, Saved, Subject, Tick, positions};
+use crate::adapter::{Answer, Saved, Subject, Tick, lacks, positions};
 use crate::filesystem::{FileSystem, Node};
 use crate::oracle::checkpoint::Covered;
 use crate::oracle::{Kind, Oracle, Violation, WordId};
@@ -20,8 +20,10 @@ use std::time::Duration;
 
 /// More steps at one moment that change nothing are too many.
 const IDLE_STEPS_MAX: u32 = 300;
-/// No world needs so many steps.
-const STEPS_MAX: u64 = 100_000;
+/// No world needs so many steps, besides those for each of its words.
+const STEPS_MAX: u64 = 50_000;
+/// A refused word stands alone after some.
+const STEPS_OF_A_WORD_MAX: u64 = 4;
 /// A drain may end so much later than it should.
 const DRAIN_SLACK: Duration = Duration::from_millis(200);
 /// Files are read for the last time so long before a drain ends.
@@ -222,7 +224,8 @@ impl World {
                         self.disturbances_left -= 1;
                         self.act()?;
                     }
-                    if self.idle_steps > IDLE_STEPS_MAX || self.steps > STEPS_MAX {
+                    let steps_max = STEPS_MAX + STEPS_OF_A_WORD_MAX * self.oracle.next_word() as u64;
+                    if self.idle_steps > IDLE_STEPS_MAX || self.steps > steps_max {
                         return Err(Violation::new(Kind::Busy, "there is always something to do"));
                     }
                 }
@@ -325,14 +328,14 @@ impl World {
         }
         let mut setup = self.profile.setup.clone();
         self.sabotage.spoil_setup(&mut setup);
-        let first = self.saved.is_none();
         let covered = self.covered();
         self.subject = Some(Subject::start(&setup, self.saved.as_deref(), self.rng.u64(..)));
         let now = self.now;
         self.note(|| format!("{now:?} start, covered: {covered:?}"));
         self.oracle.restarted(&covered);
         self.restored = covered.into_keys().collect();
-        for directory in &mut self.directories {
+        for (source, directory) in self.directories.iter_mut().enumerate() {
+            let first = self.saved.as_deref().is_none_or(|saved| lacks(saved, source));
             directory.listed = false;
             directory.named.clear();
             directory.skips = first && self.profile.setup.start_at_end;

@@ -6,43 +6,21 @@ use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use logship_tests::cluster::Namespace;
 use logship_tests::follower::Follower;
+use logship_tests::node::Rotated;
 use logship_tests::peers::HttpSink;
 use logship_tests::wait::{Look, PATIENCE, wait_for};
 use logship_tests::{api_server, oracle};
 use std::collections::BTreeSet;
-use std::fs;
 
 /// Behind each number, so that a line has about a KiB.
 fn filling() -> String {
     "x".repeat(1_000)
 }
 
-/// Names of the files that the kubelet made of the container's, as far as they were seen.
-#[derive(Default)]
-struct Rotated(BTreeSet<String>);
-
-impl Rotated {
-    /// Looks at the node's folder; returns how many were seen by now.
-    async fn look(&mut self, namespace: &Namespace, pod: &str) -> Result<usize> {
-        let uid = namespace
-            .api::<Pod>()
-            .get(pod)
-            .await?
-            .metadata
-            .uid
-            .unwrap_or_default();
-        let folder = format!("/var/log/pods/{}_{pod}_{uid}/web", namespace.name);
-        // It is not there before the container is.
-        for entry in fs::read_dir(folder).into_iter().flatten() {
-            let name = entry?.file_name().to_string_lossy().into_owned();
-            // 0.log.20060102-150405, later with .gz or, half-way, .tmp.
-            let stamp = name
-                .strip_prefix("0.log.")
-                .and_then(|rest| rest.split('.').next());
-            self.0.extend(stamp.map(str::to_owned));
-        }
-        Ok(self.0.len())
-    }
+/// The pod's files that the kubelet rotates.
+async fn rotated(namespace: &Namespace) -> Result<Rotated> {
+    let pod = namespace.api::<Pod>().get("web").await?;
+    Ok(Rotated::of(&pod, "web"))
 }
 
 /// What the sidecar's status says about output that may be missing.
@@ -60,10 +38,10 @@ async fn nothing_is_lost_when_the_kubelet_rotates_what_is_followed() -> Result<(
     let namespace = Namespace::create("rotated", &[]).await?;
     let program = numbered("web", 0..LINES, 100, &filling());
     let follower = follow(&namespace, "web", &program, api_server::ADDRESS.port(), &sink).await?;
-    let mut rotated = Rotated::default();
+    let mut rotated = rotated(&namespace).await?;
     let last = format!("web={};", LINES - 1);
     wait_for("the last line arrives", PATIENCE, async || {
-        let files = rotated.look(&namespace, "web").await?;
+        let files = rotated.look()?;
         let is_there = sink.ends_with(&last);
         Ok(if is_there {
             Look::Done(())
@@ -72,7 +50,11 @@ async fn nothing_is_lost_when_the_kubelet_rotates_what_is_followed() -> Result<(
         })
     })
     .await?;
-    ensure!(rotated.0.len() >= 2, "the kubelet rotated only {:?}", rotated.0);
+    ensure!(
+        rotated.seen.len() >= 2,
+        "the kubelet rotated only {:?}",
+        rotated.seen
+    );
     oracle::each_once(&sink.received(), "web", LINES)?;
     ensure!(
         gaps(&follower).await? == 0,
@@ -101,10 +83,10 @@ async fn a_reader_that_is_held_back_over_several_rotations_tells_of_the_gap() ->
     let follower = follow(&namespace, "web", &torrent(), api_server::ADDRESS.port(), &sink).await?;
     follower.wait_until_following().await?;
     sink.hold();
-    let mut rotated = Rotated::default();
-    let before = rotated.look(&namespace, "web").await?;
+    let mut rotated = rotated(&namespace).await?;
+    let before = rotated.look()?;
     wait_for("the rotations", PATIENCE, async || {
-        let now = rotated.look(&namespace, "web").await?;
+        let now = rotated.look()?;
         Ok(if now >= before + ROTATIONS {
             Look::Done(())
         } else {
@@ -132,7 +114,11 @@ async fn a_reader_that_is_held_back_over_several_rotations_tells_of_the_gap() ->
     let missing = written - arrived.len();
     let said = follower.process.said();
     // Without a loss there is nothing to tell of: then the buffers on the way are larger than the test thinks.
-    ensure!(missing > 0, "nothing was lost over {} rotations", rotated.0.len());
+    ensure!(
+        missing > 0,
+        "nothing was lost over {} rotations",
+        rotated.seen.len()
+    );
     ensure!(
         gaps(&follower).await? > 0,
         "{missing} of {written} lines were lost in silence: {said}"

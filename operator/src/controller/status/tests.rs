@@ -47,16 +47,26 @@ fn sinks() -> Vec<Sink> {
         .unwrap()
 }
 
+fn sources() -> Vec<agent::Source> {
+    serde_json::from_value(serde_json::json!([
+        {"name": "written", "files": {"directory": "/var/log/app", "pattern": "log$"}},
+        {"name": "output", "containerOutput": {"spill": {"maxBytes": 8 << 20}}},
+    ]))
+    .unwrap()
+}
+
 fn told(
     previous: &LogShippingStatus,
     outcome: Outcome<'_>,
     gathered: &Gathered,
     now: i64,
 ) -> LogShippingStatus {
+    let sources = sources();
     let subject = Subject {
         name: "shop",
         generation: Some(7),
         sinks: &sinks(),
+        sources: matches!(outcome, Outcome::Applied(_)).then_some(sources.as_slice()),
     };
     status(previous, subject, outcome, gathered, &time(now))
 }
@@ -96,6 +106,11 @@ fn applied_objects_make_every_condition_true() {
     assert_eq!(status.pods, gathered().counts);
     assert_eq!(status.service_accounts, ["logship-sidecar"]);
     assert_eq!(status.sinks, "out, hub");
+    let bound = SpillBound {
+        source: "output".to_owned(),
+        max_bytes: "8Mi".to_owned(),
+    };
+    assert_eq!(status.spills, [bound]);
 }
 
 #[test]
@@ -178,6 +193,7 @@ fn an_invalid_spec_is_told_and_leaves_what_was_applied_before() {
         second.conditions[1].message,
         "spec.sidecar.drain is \"ten\": write 10s"
     );
+    assert_eq!(second.spills, first.spills, "pods go on with what they have");
 }
 
 #[test]

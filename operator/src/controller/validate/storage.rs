@@ -1,10 +1,11 @@
 //! What a resource keeps on the state volume: dead letters, and container output that sinks do not take. Together they have to fit,
-//! because the kubelet evicts a pod whose emptyDir is larger than its limit.
+//! because the kubelet evicts a pod whose emptyDir is larger than its limit. What other resources of the pod keep there has room beside
+//! it (`inject/state.rs`).
 
 use super::report::Report;
-use crate::inject::amount;
-use logship_crd::agent_config as agent;
-use logship_crd::v1alpha1 as v1;
+use crate::inject::room;
+use logship_crd::types::size_text;
+use logship_crd::{agent_config as agent, v1alpha1 as v1};
 
 /// What a source keeps by default.
 const SPILL_BYTES: u64 = 16 << 20;
@@ -31,7 +32,7 @@ pub(super) fn share(
         .filter(|(_, said)| said.is_some())
         .filter_map(|(output, _)| Some(output?.spill.max_bytes))
         .fold(0, u64::saturating_add);
-    let limit = size_limit(&spec.sidecar.state);
+    let limit = room(&spec.sidecar.state);
     let free = limit.map(|limit| limit.saturating_sub(others));
     if free.is_some_and(|free| asked > free) {
         let (limit, free) = (limit.unwrap_or_default(), free.unwrap_or_default());
@@ -44,9 +45,9 @@ pub(super) fn share(
                 text,
                 format!(
                     "the state volume has {} for all of these together, of {} with {sinks} dead-letter files of {}: write less, or raise spec.sidecar.state.emptyDir.sizeLimit or lower spec.limits.deadLetterBytes",
-                    mebibytes(free),
-                    mebibytes(limit),
-                    mebibytes(dead_letter_bytes),
+                    size_text(free),
+                    size_text(limit),
+                    size_text(dead_letter_bytes),
                 ),
             );
         }
@@ -78,25 +79,4 @@ fn outputs(sources: &[agent::Source]) -> impl Iterator<Item = Option<&agent::Con
         agent::SourceKind::ContainerOutput(output) => Some(output),
         agent::SourceKind::Files(_) => None,
     })
-}
-
-/// None: a claim, whose size nobody says here, or no limit.
-fn size_limit(state: &v1::State) -> Option<u64> {
-    if state.persistent_volume_claim.is_some() {
-        return None;
-    }
-    let empty_dir = state.empty_dir.clone().unwrap_or_default();
-    bytes(&empty_dir.size_limit).filter(|bytes| *bytes > 0)
-}
-
-/// A quantity as whole bytes; a float is exact far beyond any disk.
-fn bytes(quantity: &str) -> Option<u64> {
-    format!("{:.0}", amount(quantity)).parse().ok()
-}
-
-fn mebibytes(bytes: u64) -> String {
-    match (bytes >> 20, bytes % (1 << 20)) {
-        (mebibytes, 0) => format!("{mebibytes}Mi"),
-        _ => bytes.to_string(),
-    }
 }

@@ -110,20 +110,31 @@ impl Follow {
     fn open(&mut self, now: Tick, previous: bool, of: Instance) {
         let is_read_out = std::mem::take(&mut self.is_silent);
         // Lines of this instance were taken for those of the one before, of which nothing was read since.
-        let before_next = self.seen.before_next(of.restarts, of.started);
-        let mistaken = before_next.filter(|_| previous);
-        let since = mistaken.unwrap_or_else(|| self.taken.since());
+        let mistaken = self.seen.first_of_next(of.restarts, of.started);
+        let mistaken = mistaken.filter(|_| previous);
+        let is_mistaken = previous && self.seen.was_of_next(of.restarts, of.started);
+        if is_mistaken {
+            let last = self.taken.last().filter(|last| Some(last.second()) > of.started);
+            self.ahead = self.ahead.or(last.map(|last| (of.restarts, last)));
+        }
+        let since = mistaken.map_or_else(|| self.taken.since(), |stream| stream.since);
         let mut since = self.set_back.since(now, since);
         let found = of.found.div_euclid(SECOND);
         if since.is_some_and(|since| found < since) {
             since = Some(found.saturating_sub(CLOCK_BACK_SECONDS));
         }
         let read = of.restarts.checked_sub(u32::from(previous));
+        let mut repeats = self.taken.repeats(since);
+        let ahead = self
+            .ahead
+            .filter(|(restarts, _)| self.taken.is_fresh() && Some(*restarts) == read);
+        let goes_on = match ahead {
+            Some((_, last)) => repeats.expects(last),
+            None => !self.taken.is_fresh() && !is_mistaken,
+        };
         let continues = self.instances.present() == read
-            && !self.taken.is_fresh()
-            && mistaken.is_none()
+            && goes_on
             && !(is_read_out && self.taken.is_of(of.found, READ_OUT_AGE_MAX));
-        let repeats = self.taken.repeats(since);
         let stream = Stream::new(now, (of, previous), since, repeats, continues);
         self.state = State::Streaming(Box::new(stream));
         self.question += 1;

@@ -18,9 +18,9 @@ pub(super) struct Seen {
 
 /// What is kept of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Sight {
+pub(super) struct Sight {
     /// What was asked for.
-    since: Option<i64>,
+    pub since: Option<i64>,
     /// Time of the first new line.
     first: Nanos,
 }
@@ -58,21 +58,20 @@ impl Seen {
             .any(|(_, after)| after > 0)
     }
 
-    /// From where the first that may have been of it was asked: the end of the instance before is unread from there on.
-    pub fn before_next(&self, restarts: u32, started: Option<i64>) -> Option<Option<i64>> {
+    /// The first that may have been of it: the end of the instance before is unread from where that was asked for.
+    pub fn first_of_next(&self, restarts: u32, started: Option<i64>) -> Option<Sight> {
         let mut streams = self.after_start_of_next(restarts, started);
-        streams.next().map(|(since, _)| since)
+        streams.next().map(|(stream, _)| stream)
     }
 
-    /// What was asked for, and how many seconds after that instance was started the first line was written.
-    fn after_start_of_next(
-        &self,
-        restarts: u32,
-        started: Option<i64>,
-    ) -> impl Iterator<Item = (Option<i64>, i64)> {
+    /// With the seconds between the start of that instance and the first line.
+    fn after_start_of_next(&self, restarts: u32, started: Option<i64>) -> impl Iterator<Item = (Sight, i64)> {
         let is_next = self.restarts.checked_add(1) == Some(restarts);
         let started = started.filter(|_| is_next);
-        let after = move |stream: &Sight| Some((stream.since, stream.first.div_euclid(SECOND) - started?));
-        self.streams.iter().filter_map(after).filter(|(_, after)| *after >= 0)
+        let after = move |stream: &Sight| Some((*stream, stream.first.div_euclid(SECOND) - started?));
+        self.streams
+            .iter()
+            .filter_map(after)
+            .filter(|(_, after)| *after >= 0)
     }
 }

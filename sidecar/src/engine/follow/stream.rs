@@ -10,7 +10,7 @@ use crate::engine::framer::lines::{Line, Lines};
 use crate::engine::output_line::{OutputLine, TIMESTAMP_BYTES_MAX};
 use crate::engine::resume::Repeats;
 use crate::engine::{RECORD_BYTES_MAX, Tick};
-use crate::record::time::{Nanos, SECOND};
+use crate::record::time::Nanos;
 use std::time::Duration;
 
 /// The kubelet looks at most every three seconds whether a file is to be rotated (`containerLogMonitorInterval`), and compresses the

@@ -1,7 +1,8 @@
 //! What of a spool is found at a start.
 //!
 //! Each segment is shown once, oldest first. A beginning that was never finished (the process was killed while it wrote) is cut: the
-//! API is asked for these lines again. What was finished and is damaged now, or missing, is lost and counted.
+//! API is asked for these lines again. What was finished and is damaged now, or missing, is lost and counted; so is what the
+//! containers' positions include and nobody has.
 
 use super::disk::Segment;
 use super::entry::{Entry, HEADER_BYTES, Header, damage};
@@ -37,6 +38,8 @@ pub struct Scan {
     taken: BTreeMap<String, (Resume, u32)>,
     /// Bytes of entries of files that were set aside behind the last segment.
     aside_behind: u64,
+    /// What is missing before this address is counted.
+    counted: u64,
 }
 
 /// What is to become of a file.
@@ -44,7 +47,7 @@ pub struct Scan {
 pub enum Fate {
     /// It is a segment.
     Keep,
-    /// Everything in it is settled.
+    /// Everything in it is settled, or there is nothing whole in it.
     Remove,
     /// It is none of ours, or of another form.
     SetAside,
@@ -66,18 +69,28 @@ impl Scan {
                 ..Found::default()
             },
             aside_behind: 0,
+            counted: position.settled,
         }
+    }
+
+    /// So many bytes were set aside in an earlier run.
+    pub fn was_set_aside(&mut self, bytes: u64) {
+        self.found.aside_bytes = bytes;
     }
 
     /// Looks at the next file by the address in its name.
     pub fn look(&mut self, named: u64, bytes: &[u8]) -> Fate {
+        if bytes.len() < HEADER_BYTES {
+            return Fate::Remove;
+        }
         let Some(header) = Header::parse(bytes).filter(|header| header.first == named) else {
             self.set_aside(bytes.len() as u64);
             return Fate::SetAside;
         };
         self.meet(header);
         let end = self.read(header.first, &bytes[HEADER_BYTES..]);
-        if end <= self.found.position.settled {
+        // The next segment may get the name of one in which nothing is whole, and must not be removed with it.
+        if end <= self.found.position.settled || end == header.first {
             return Fate::Remove;
         }
         self.found.end = end;
@@ -102,8 +115,11 @@ impl Scan {
             mut found,
             taken,
             aside_behind,
+            counted,
         } = self;
-        found.lost_bytes += aside_behind;
+        // The containers are asked for what is behind that, whether it is there or not.
+        let included = found.position.included.saturating_sub(found.end.max(counted));
+        found.lost_bytes += aside_behind.max(included);
         let position = |(name, (resume, restarts)): (String, (Resume, u32))| {
             (name, ContainerPosition::of(restarts, &resume))
         };
@@ -123,17 +139,20 @@ impl Scan {
             before.end = before.end.max(whole.min(ended));
             there = before.end;
         }
-        self.found.lost_bytes += ended.saturating_sub(there);
+        self.found.lost_bytes += ended.saturating_sub(there.max(self.counted));
+        self.counted = self.counted.max(ended);
     }
 
     /// Takes the entries of a segment. The address behind the last one.
     fn read(&mut self, first: u64, bytes: &[u8]) -> u64 {
         let (mut at, mut end) = (0, first);
+        // A write that failed and could not be taken back is there twice.
+        let known = self.found.position.included.max(self.found.end);
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             let address = first + at as u64;
             match Entry::read(rest, address) {
                 Ok((entry, length)) => {
-                    if address >= self.found.position.included {
+                    if address >= known {
                         self.take(&entry);
                     }
                     at += length;

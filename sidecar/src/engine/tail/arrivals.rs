@@ -6,8 +6,8 @@
 use super::begin::Begin;
 use super::evidence::{Candidate, Claim, Doubt, Evidence, Origin, Suspect};
 use super::file::{File, Stage};
-use super::memory::Aside;
-use super::siblings::{Age, is_compressed};
+use super::memory::{Aside, ToCome};
+use super::siblings::{Age, Families, is_compressed};
 use super::{Chunk, Look, SHORT, Tail};
 use crate::engine::Tick;
 use crate::engine::checkpoint::{Fingerprint, Identity};
@@ -15,6 +15,7 @@ use crate::engine::framer::FramePosition;
 use crate::engine::outlets::{Outlets, StreamId};
 use crate::engine::report::Report;
 use logship_crd::agent_config::StartAt;
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -53,7 +54,7 @@ impl Tail {
         }
         self.unreadable.remove(&file.path);
         let since = self.memory.short_since(file.identity);
-        let (claims, doubt) = self.claims(now, file, &look);
+        let (mut claims, doubt) = self.claims(now, file, &look);
         let known = self.memory.get(file.identity);
         let is_known = known.is_some_and(|known| known.position.fingerprint.bytes > 0);
         let waits = match doubt {
@@ -62,6 +63,10 @@ impl Tail {
             Doubt::Unread => true,
         };
         let waits = waits && !is_known;
+        if waits && self.begins_like_a_shrunken_one(file, &look) {
+            // Who only begins alike is not believed while a better claim may come.
+            claims.retain(|claim| claim.is_telling);
+        }
         if waits && claims.is_empty() {
             return self.postpone(now, id);
         }
@@ -144,9 +149,12 @@ impl Tail {
         if arrival.is_known {
             let known = self.memory.forget(identity);
             let was_read = known.as_ref().is_some_and(|known| known.position.offset > 0);
+            let known_name = known.as_ref().map(|known| known.position.name.clone());
             if let Some(known) = known {
                 self.memory.mourn_known(known);
             }
+            // The name that was known is that of the file which had this inode before.
+            self.followed.update(id, File::take_own_name);
             if kin.age != Age::Current {
                 // Its inode was reused by a rotated file that is still to be recognised.
                 self.followed.update(id, |file| file.stage = Stage::Failed);
@@ -166,9 +174,10 @@ impl Tail {
                 },
                 outlets,
             );
-            self.counts.truncations += u64::from(was_read);
             let name = self.followed.get(id)?.name.clone();
-            return if was_read {
+            let was_rewritten = was_read && known_name == Some(name.clone());
+            self.counts.truncations += u64::from(was_rewritten);
+            return if was_rewritten {
                 Some(Report::FileTruncated(name))
             } else {
                 began
@@ -280,6 +289,14 @@ impl Tail {
         None
     }
 
+    /// Whether it begins like a file that was longer when it was read than it is now: soon that is known to have other contents.
+    fn begins_like_a_shrunken_one(&self, file: &File, look: &Look<'_>) -> bool {
+        self.followed.iter().any(|other| {
+            let is_shrunken = other.is_read() && other.size < other.offset;
+            other.id != file.id && is_shrunken && other.fingerprint.matches(look.head)
+        })
+    }
+
     /// Whom a file may be, the likeliest first, and what speaks for looking at it later.
     fn claims(&self, now: Tick, file: &File, look: &Look<'_>) -> (VecDeque<Claim>, Doubt) {
         let is_packed = is_compressed(&file.path);
@@ -290,7 +307,11 @@ impl Tail {
             let origin = Origin::Same;
             let begin = Begin::at(position);
             (
-                is_possible.then_some(Claim { origin, begin }),
+                is_possible.then_some(Claim {
+                    origin,
+                    begin,
+                    is_telling: true,
+                }),
                 position.fingerprint.bytes > 0,
             )
         });
@@ -306,27 +327,30 @@ impl Tail {
         }
         let since = self.memory.short_since(file.identity).unwrap_or(now);
         let is_patient = self.drain_listed.is_none() && now < since + PATIENCE;
-        let is_hopeless = |identity| {
+        let to_come = |identity| {
             let original = self.followed.id_of(identity);
-            let original = original.and_then(|id| self.followed.get(id));
-            !is_patient && original.is_some_and(|original| original.stage == Stage::Failed)
+            match original.and_then(|id| self.followed.get(id)) {
+                None => ToCome::Nothing,
+                Some(original) if original.stage == Stage::Failed && !is_patient => ToCome::Hopeless,
+                Some(_) => ToCome::Look,
+            }
         };
         // Of several names of a file one is known, and the rotation may be of another.
         let bearer = self.names.get(&file.kin.stem).copied();
-        let is_kin = |identity: Identity, names: [&str; 3]| {
-            bearer == Some(identity) || names.contains(&&*file.kin.stem)
+        let is_kin = |identity: Identity, names: [&str; 2], families: &Families| {
+            bearer == Some(identity) || names.contains(&&*file.kin.stem) || families.has(&file.kin.stem)
         };
         let mut candidate = Candidate::new(*look);
         let mut evidences = Vec::new();
-        for suspect in self.memory.suspects(is_kin, is_hopeless) {
+        for suspect in self.memory.suspects(is_kin, to_come) {
             if is_packed {
                 evidences.extend(candidate.evidence_if_larger(&suspect));
             }
             evidences.push(candidate.evidence(&suspect));
         }
         let originals = self.followed.iter().filter(|other| {
-            let names = [&*other.kin.stem, &other.name, &other.family];
-            other.id != file.id && is_kin(other.identity, names) && other.is_read()
+            let names = [&*other.kin.stem, &other.name];
+            other.id != file.id && is_kin(other.identity, names, &other.families) && other.is_read()
         });
         for other in originals {
             if other.stage != Stage::Rested && other.looked_at < since {
@@ -363,8 +387,11 @@ impl Tail {
             Evidence::Same(claim) => Some(claim),
             Evidence::Other | Evidence::Later(_) => None,
         });
+        let mut claims: Vec<Claim> = claims.collect();
+        // Of contents that begin alike, those are likeliest of which most is the same.
+        claims.sort_by_key(|claim| (!claim.is_telling, Reverse(claim.begin.trail.end)));
         // Whoever is to be looked at later is not taken for that file now.
         let empty = empty.filter(|_| doubt == Doubt::None);
-        (claims.chain(empty).collect(), doubt)
+        (claims.into_iter().chain(empty).collect(), doubt)
     }
 }

@@ -35,6 +35,8 @@ pub(super) enum Origin {
 pub(super) struct Claim {
     pub origin: Origin,
     pub begin: Begin,
+    /// No other contents are expected to be the same for as long.
+    pub is_telling: bool,
 }
 
 /// What speaks for looking at a file later, because it may be a copy.
@@ -116,10 +118,15 @@ impl<'a> Candidate<'a> {
                 return Evidence::Other;
             }
             // Before more of the original is read, nobody knows whether this is a copy of it or only begins like it.
-            if more != Doubt::None && !is_telling(&begin.trail) {
+            let is_telling = is_telling(&begin.trail);
+            if more != Doubt::None && !is_telling {
                 return Evidence::Later(more);
             }
-            return Evidence::Same(Claim { origin, begin });
+            return Evidence::Same(Claim {
+                origin,
+                begin,
+                is_telling,
+            });
         }
         // An earlier moment of the file: everything in it was read.
         let Some(trail) = trails.within(size).filter(is_telling) else {
@@ -137,6 +144,10 @@ impl<'a> Candidate<'a> {
             trail,
             ..begin
         };
-        Evidence::Same(Claim { origin, begin })
+        Evidence::Same(Claim {
+            origin,
+            begin,
+            is_telling: true,
+        })
     }
 }

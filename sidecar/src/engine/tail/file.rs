@@ -5,15 +5,16 @@
 
 mod inheritance;
 mod rest;
+mod settled;
 
 use super::begin::Begin;
-use super::siblings::{Rotated, family, is_compressed};
+use super::siblings::{Families, Rotated, is_compressed};
 use super::trails::Trails;
 use super::{Chunk, Entry};
 use crate::engine::Tick;
-use crate::engine::checkpoint::{FilePosition, Fingerprint, Identity, Trail};
+use crate::engine::checkpoint::{Fingerprint, Identity, Trail};
 use crate::engine::framer::{Frame, FramePosition, Framer, FramerSettings};
-use crate::engine::outlets::{Context, Outlets, Position, StreamId};
+use crate::engine::outlets::{Context, Outlets, StreamId};
 use crate::record::time::Nanos;
 use crate::record::{Labels, Record};
 use std::collections::VecDeque;
@@ -63,8 +64,8 @@ pub(super) struct File {
     pub path: String,
     /// What its name says about other files.
     pub kin: Rotated,
-    /// The name that it would have had before any rotation.
-    pub family: String,
+    /// The names that it would have had before any rotation.
+    pub families: Families,
     pub identity: Identity,
     pub stage: Stage,
     /// The next byte to read.
@@ -124,7 +125,7 @@ impl File {
             name: entry.name.clone(),
             path: entry.name.clone(),
             kin: Rotated::current(&entry.name),
-            family: family(&entry.name),
+            families: Families::of(&entry.name),
             identity: entry.identity,
             stage: Stage::Opening,
             offset: 0,
@@ -231,6 +232,12 @@ impl File {
     /// Whether there is more in it than was read before.
     pub(super) fn goes_on_in(&self, chunk: &Chunk<'_>) -> bool {
         self.trail.start() + chunk.bytes.len() as u64 > self.offset
+    }
+
+    /// Goes by the name that it has, or had before a rotation.
+    pub(super) fn take_own_name(&mut self) {
+        let own = if self.matched { &self.path } else { &self.kin.stem };
+        own.clone_into(&mut self.name);
     }
 
     pub(super) fn look_again(&mut self) {
@@ -396,39 +403,6 @@ impl File {
         matches!(self.stage, Stage::Hungry | Stage::Unread | Stage::Rested)
     }
 
-    pub(super) fn reached(&mut self, position: Position) {
-        if let Position::File { epoch, at } = position
-            && epoch == self.epoch
-        {
-            self.settled = at;
-            while let Some(trail) = self.mark_trails.front().filter(|trail| trail.end <= at.offset) {
-                self.settled_trail = *trail;
-                self.mark_trails.pop_front();
-            }
-        }
-    }
-
-    pub(super) fn position(&self) -> FilePosition {
-        let FramePosition {
-            offset,
-            mid_line,
-            encoding,
-            streams,
-        } = self.settled;
-        FilePosition {
-            name: self.name.clone(),
-            identity: self.identity,
-            fingerprint: self.fingerprint,
-            offset,
-            mid_line,
-            encoding,
-            streams,
-            trail: self.settled_trail,
-            modified_ns: i64::try_from(self.modified_ns).unwrap_or_default(),
-            finished: false,
-        }
-    }
-
     /// Size and time that a listing tells while nothing is written.
     pub(super) fn seen(&self) -> (u64, i128) {
         let packed = is_compressed(&self.path);
@@ -471,23 +445,6 @@ impl File {
         self.skip_nul = true;
         self.stage = Stage::Hungry;
         end
-    }
-
-    /// Notes what was handed out; `known` is what stands right before the offset.
-    fn mark(&mut self, known: &[u8], outlets: &mut Outlets) {
-        let at = self.framer.position();
-        if at == self.marked || self.lent_to.is_some() {
-            return;
-        }
-        self.marked = at;
-        let behind = usize::try_from(self.offset.saturating_sub(at.offset)).unwrap_or(usize::MAX);
-        if at.offset == self.trail.end {
-            self.mark_trails.push_back(self.trail);
-        } else if let Some(before) = known.len().checked_sub(behind).filter(|before| *before > 0) {
-            self.mark_trails.push_back(Trail::of(at.offset, &known[..before]));
-        }
-        let epoch = self.epoch;
-        outlets.mark(self.id, Position::File { epoch, at });
     }
 }
 

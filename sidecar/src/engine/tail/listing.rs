@@ -33,11 +33,11 @@ impl Tail {
             .iter()
             .map(|entry| (entry.name.clone(), entry.identity))
             .collect();
-        let entries = one_each(entries);
+        let (entries, others) = one_each(entries);
         let mut reports = Vec::new();
         self.memory.seen(now, &entries);
         self.counts.lost_bytes += self.memory.lost_bytes();
-        let kin = self.kin(&entries);
+        let kin = self.kin(&entries, &others);
         for id in self.followed.ids() {
             reports.extend(self.seen_again(now, id, &entries, &kin));
         }
@@ -66,6 +66,15 @@ impl Tail {
             self.to_open.push_back(*next_id);
             self.followed.insert(file);
         }
+        for other in others {
+            let id = self.followed.id_of(other.identity);
+            if id
+                .and_then(|id| self.followed.update(id, |file| file.families.add(&other.name)))
+                .is_none()
+            {
+                self.memory.is_also(&other);
+            }
+        }
         self.followed.arrange();
         reports.extend(self.missing());
         self.listed = true;
@@ -73,8 +82,8 @@ impl Tail {
     }
 
     /// The rotated files among the entries, whose stem is a name that is there or is known.
-    fn kin(&self, entries: &BTreeMap<Identity, Entry>) -> BTreeMap<Identity, Rotated> {
-        let matching = entries.values().filter(|entry| entry.matches);
+    fn kin(&self, entries: &BTreeMap<Identity, Entry>, others: &[Entry]) -> BTreeMap<Identity, Rotated> {
+        let matching = entries.values().chain(others).filter(|entry| entry.matches);
         let followed = self.followed.iter().flat_map(|file| [&*file.name, &*file.path]);
         let known = self.memory.known().map(|known| &*known.position.name);
         let replaced = self.memory.ghosts().map(|ghost| &*ghost.name);
@@ -181,20 +190,19 @@ impl Tail {
     }
 }
 
-/// One entry for each file: a name that matches before others, the current name before rotated ones.
-fn one_each(entries: Vec<Entry>) -> BTreeMap<Identity, Entry> {
+/// One entry for each file: a name that matches before others, the current name before rotated ones. And the others.
+fn one_each(entries: Vec<Entry>) -> (BTreeMap<Identity, Entry>, Vec<Entry>) {
     let mut chosen: BTreeMap<Identity, Entry> = BTreeMap::new();
+    let mut others = Vec::new();
     for entry in entries {
         if is_temporary(&entry.name) {
             continue;
         }
         let rank = |entry: &Entry| (!entry.matches, entry.name.len(), entry.name.clone());
         match chosen.get(&entry.identity) {
-            Some(other) if rank(other) <= rank(&entry) => {}
-            _ => {
-                chosen.insert(entry.identity, entry);
-            }
+            Some(other) if rank(other) <= rank(&entry) => others.push(entry),
+            _ => others.extend(chosen.insert(entry.identity, entry)),
         }
     }
-    chosen
+    (chosen, others)
 }

@@ -7,7 +7,7 @@ use super::Entry;
 use super::begin::Begin;
 use super::evidence::{Doubt, Origin, Suspect};
 use super::file::File;
-use super::siblings::{Rotated, family};
+use super::siblings::{Families, Rotated};
 use super::trails::Trails;
 use crate::engine::Tick;
 use crate::engine::checkpoint::{FilePosition, Fingerprint, Identity, Trail};
@@ -27,7 +27,7 @@ pub(super) struct Known {
     pub position: FilePosition,
     /// What its last name said.
     pub kin: Rotated,
-    family: String,
+    families: Families,
     /// It is in the directory.
     pub is_present: bool,
     /// Its being gone was said, or is no loss.
@@ -46,7 +46,7 @@ pub(super) struct Ghost {
     pub number: u64,
     pub identity: Identity,
     pub kin: Rotated,
-    family: String,
+    families: Families,
     pub name: String,
     pub modified_ns: i128,
     fingerprint: Fingerprint,
@@ -69,6 +69,17 @@ pub(super) enum Aside {
     CopyOf(Identity, u64),
     /// It is too short to tell, and may be a copy that is being made.
     Short(Tick),
+}
+
+/// What will be found out about a file that is known and there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ToCome {
+    /// It is as it was when it was read, or is not wanted.
+    Nothing,
+    /// It is about to be opened and looked at.
+    Look,
+    /// It cannot be opened, for long.
+    Hopeless,
 }
 
 /// A file that is left alone.
@@ -98,7 +109,7 @@ impl Memory {
             trails.push(position.trail);
             let known = Known {
                 kin: Rotated::current(&position.name),
-                family: family(&position.name),
+                families: Families::of(&position.name),
                 is_present: false,
                 is_excused: position.finished,
                 is_unwanted: false,
@@ -153,7 +164,7 @@ impl Memory {
         let known = Known {
             position,
             kin: file.kin.clone(),
-            family: file.family.clone(),
+            families: file.families.clone(),
             is_present: file.away_since.is_none(),
             is_excused: true,
             is_unwanted: false,
@@ -172,7 +183,7 @@ impl Memory {
             number: 0,
             identity: file.identity,
             kin: file.kin.clone(),
-            family: file.family.clone(),
+            families: file.families.clone(),
             name: file.name.clone(),
             modified_ns: file.modified_ns,
             fingerprint: file.fingerprint,
@@ -192,7 +203,7 @@ impl Memory {
             number: 0,
             identity: known.position.identity,
             kin: known.kin,
-            family: known.family,
+            families: known.families,
             name: known.position.name.clone(),
             modified_ns: known.position.modified_ns.into(),
             fingerprint: known.position.fingerprint,
@@ -324,6 +335,13 @@ impl Memory {
         }
     }
 
+    /// A file has this name too.
+    pub(super) fn is_also(&mut self, entry: &Entry) {
+        if let Some(known) = self.known.get_mut(&entry.identity) {
+            known.families.add(&entry.name);
+        }
+    }
+
     /// Files of the checkpoint that are not there, each once, also over restarts.
     pub(super) fn missing(&mut self) -> Vec<String> {
         let mut missing = Vec::new();
@@ -336,21 +354,20 @@ impl Memory {
         missing
     }
 
-    /// Files that are not open and replaced contents whose copy a file may be. Who is there and was not looked at since the start is
-    /// waited for, but if that `is_hopeless`.
+    /// Files that are not open and replaced contents whose copy a file may be; of those that are there it is asked what is to come.
     pub(super) fn suspects(
         &self,
-        is_kin: impl Fn(Identity, [&str; 3]) -> bool,
-        is_hopeless: impl Fn(Identity) -> bool,
+        is_kin: impl Fn(Identity, [&str; 2], &Families) -> bool,
+        to_come: impl Fn(Identity) -> ToCome,
     ) -> Vec<Suspect<'_>> {
         let known = self.known.values().filter(|known| {
-            let names = [&*known.kin.stem, &known.position.name, &known.family];
-            is_kin(known.position.identity, names)
+            let names = [&*known.kin.stem, &known.position.name];
+            is_kin(known.position.identity, names, &known.families)
         });
-        let known = known.map(|known| known.suspect(&is_hopeless));
+        let known = known.map(|known| known.suspect(&to_come));
         let ghosts = self.ghosts.iter().filter(|ghost| {
-            let names = [&*ghost.kin.stem, &ghost.name, &ghost.family];
-            is_kin(ghost.identity, names)
+            let names = [&*ghost.kin.stem, &ghost.name];
+            is_kin(ghost.identity, names, &ghost.families)
         });
         ghosts.map(Ghost::suspect).chain(known).collect()
     }
@@ -384,15 +401,15 @@ impl Ghost {
 }
 
 impl Known {
-    fn suspect(&self, is_hopeless: impl Fn(Identity) -> bool) -> Suspect<'_> {
+    fn suspect(&self, to_come: impl Fn(Identity) -> ToCome) -> Suspect<'_> {
         let identity = self.position.identity;
-        let is_to_come = !self.was_read_here() && !self.is_unwanted;
-        let (origin, more) = match (self.is_present, is_to_come) {
-            (false, _) => (Origin::Gone(identity), Doubt::None),
-            (true, true) if is_hopeless(identity) => (Origin::Unreadable(identity), Doubt::None),
-            (true, true) => (Origin::Parked(identity), Doubt::Unread),
+        let to_come = to_come(identity);
+        let (origin, more) = match to_come {
+            _ if !self.is_present => (Origin::Gone(identity), Doubt::None),
+            ToCome::Hopeless => (Origin::Unreadable(identity), Doubt::None),
+            ToCome::Look => (Origin::Parked(identity), Doubt::Unread),
             // It will not be known any better.
-            (true, false) => (Origin::Parked(identity), Doubt::Short),
+            ToCome::Nothing => (Origin::Parked(identity), Doubt::Short),
         };
         Suspect {
             origin,

@@ -67,9 +67,33 @@ pub fn rotated(name: &str) -> Option<Rotated> {
     })
 }
 
-/// What a name would be without its rotation, whether or not there is a file of that name.
-pub fn family(name: &str) -> String {
-    rotated(name).map_or_else(|| name.to_owned(), |rotated| rotated.stem)
+/// More names of one file are not remembered.
+const FAMILIES_MAX: usize = 4;
+
+/// What the names of a file would be without a rotation, whether or not there are files of those names.
+#[derive(Debug, Clone)]
+pub struct Families(Vec<String>);
+
+impl Families {
+    /// Of a file that has one name.
+    pub fn of(name: &str) -> Self {
+        let mut families = Self(Vec::new());
+        families.add(name);
+        families
+    }
+
+    /// It has this name too.
+    pub fn add(&mut self, name: &str) {
+        let family = rotated(name).map_or_else(|| name.to_owned(), |rotated| rotated.stem);
+        if self.0.len() < FAMILIES_MAX && !self.has(&family) {
+            self.0.push(family);
+        }
+    }
+
+    /// Whether a file of this name may have been rotated to one of them.
+    pub fn has(&self, stem: &str) -> bool {
+        self.0.iter().any(|family| family == stem)
+    }
 }
 
 /// Whether its contents are compressed.

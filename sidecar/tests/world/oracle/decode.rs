@@ -15,6 +15,8 @@ pub enum Piece {
 
 pub const POISON: u8 = b'!';
 pub const HEADING: u8 = b'#';
+/// What fills headings.
+pub const HEADING_FILLING: u8 = b'h';
 /// What fills words.
 pub const FILLING: &[u8; 16] = b"aijklmnopqrstuvw";
 

@@ -1,6 +1,6 @@
 //! What a sink took: no word more often than a crash explains, in the order of its file, each record one line.
 
-use super::decode::{FILLING, HEADING, POISON, Piece, pieces};
+use super::decode::{FILLING, HEADING, HEADING_FILLING, POISON, Piece, pieces};
 use super::{Kind, Oracle, Violation, WordId};
 use crate::adapter::{RECORD_BYTES, Tick};
 use std::time::Duration;
@@ -145,7 +145,7 @@ impl Oracle {
                 }
                 Piece::Torn(None) if self.truncations > 0 => {}
                 // The rest of a line whose beginning was sent when its file was truncated, found in a copy.
-                Piece::Foreign if number == 0 && self.copies > 0 && is_rest_of_a_word(record) => {}
+                Piece::Foreign if number == 0 && self.copies > 0 && is_rest(record) => {}
                 Piece::Word(_) | Piece::Torn(_) | Piece::Foreign => return torn("nobody wrote this"),
             }
         }
@@ -203,7 +203,11 @@ impl Oracle {
     }
 }
 
-fn is_rest_of_a_word(record: &[u8]) -> bool {
+/// Of a word, or of a heading, which is the same in all files: nobody can tell whose it was that was sent in two parts.
+fn is_rest(record: &[u8]) -> bool {
+    if record.iter().all(|byte| *byte == HEADING_FILLING) {
+        return true;
+    }
     let may_be = |byte: &&u8| byte.is_ascii_digit() || b".!".contains(byte) || FILLING.contains(byte);
     let rest = record.iter().take_while(may_be).count();
     record.get(rest).is_none_or(|end| *end == b'>')

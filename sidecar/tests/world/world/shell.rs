@@ -149,7 +149,11 @@ impl World {
             descriptor.epoch = epoch;
             descriptor.read = Some(0);
         }
-        if descriptor.epoch == epoch {
+        // Without its beginning it is only compared with what is known; of a compressed file it is not asked for.
+        let compares = !look_at_head && !unpacks;
+        if compares {
+            descriptor.read.get_or_insert(0);
+        } else if descriptor.epoch == epoch {
             descriptor.read = Some(offset);
             // Elsewhere it only looks whether it knows the file.
             let given = descriptor.given.clone();
@@ -184,9 +188,7 @@ impl World {
         self.longest_read = self.longest_read.max(bytes.len());
         if let Some(descriptor) = self.descriptors.get_mut(&file) {
             descriptor.looked_at = self.now;
-            // Without its beginning it is only compared with what is known.
-            let is_taken = look_at_head || unpacks;
-            let taken = if is_taken { bytes.len() as u64 } else { 0 };
+            let taken = if compares { 0 } else { bytes.len() as u64 };
             descriptor.given = offset..offset + taken;
             descriptor.asked = (from + bytes.len() < contents.len()).then_some(offset);
         }

@@ -3,7 +3,7 @@
 use super::World;
 use crate::adapter::RECORD_BYTES;
 use crate::filesystem::Node;
-use crate::oracle::decode::{HEADING, word};
+use crate::oracle::decode::{HEADING, HEADING_FILLING, word};
 
 /// An application's open log.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl World {
     fn add_line(&mut self, node: Node, text: &mut Vec<u8>) {
         if self.fs.file(node).bytes.is_empty() && text.is_empty() && self.profile.heading_bytes > 0 {
             text.push(HEADING);
-            text.resize(self.profile.heading_bytes, b'h');
+            text.resize(self.profile.heading_bytes, HEADING_FILLING);
             self.oracle.ended_line(node, Some(text.len()));
             text.push(b'\n');
         }

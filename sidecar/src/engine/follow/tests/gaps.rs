@@ -160,6 +160,7 @@ fn instance_that_was_read_before_the_status_told_of_it_does_not_hide_the_end_of_
     world.answer(stream, Answer::Ended);
     let (stream, previous, ..) = world.probe(ContainerState::Running, 1);
     assert!(previous);
+    world.answer(stream, Answer::Data(bytes.as_bytes()));
     world.answer(stream, Answer::Ended);
     let (stream, previous, ..) = world.probe(ContainerState::Running, 1);
     assert!(!previous);
@@ -167,6 +168,70 @@ fn instance_that_was_read_before_the_status_told_of_it_does_not_hide_the_end_of_
     world.answer(stream, Answer::Data(bytes.as_bytes()));
     assert_eq!(world.shipped, "a\nagain\nlast words\nmore\n");
     assert_eq!(world.follow.counts(), FollowCounts::default());
+}
+
+#[test]
+fn of_two_streams_that_an_old_status_hid_the_first_says_where_the_instance_before_goes_on() {
+    let check = |served: &str, gaps: u64| {
+        let mut world = World::new(Vec::new());
+        // The status is old: both are the output of the next instance.
+        for text in ["again", "and again"] {
+            let (stream, ..) = world.probe(ContainerState::Running, 0);
+            let bytes = line(30, "again") + &line(31, text);
+            world.answer(stream, Answer::Data(bytes.as_bytes()));
+            world.answer(stream, broken());
+        }
+        // What breaks is asked for from there again.
+        for end in [broken(), Answer::Ended, Answer::Ended] {
+            let (question, _) = world.asked();
+            let found = found(ContainerState::Running, 1, Some(second(29)));
+            world.answer(question, found);
+            let (stream, ask) = world.asked();
+            let of_previous = matches!(
+                ask,
+                Ask::Stream {
+                    previous: true,
+                    since: None,
+                    ..
+                }
+            );
+            assert!(of_previous, "{ask:?}");
+            world.answer(stream, Answer::Data(line(10, "last words").as_bytes()));
+            world.answer(stream, end);
+        }
+        // Where the next one goes on is known.
+        let (stream, previous, ..) = world.probe(ContainerState::Running, 1);
+        assert!(!previous);
+        world.answer(stream, Answer::Data(served.as_bytes()));
+        world.follow.conclude();
+        assert_eq!(world.follow.counts().rotation_gaps, gaps, "{served}");
+    };
+    let last = line(31, "and again");
+    check(&(last + &line(40, "more")), 0);
+    check(&line(40, "more"), 1);
+}
+
+#[test]
+fn end_without_the_last_line_that_was_taken_is_a_suspected_gap() {
+    let check = |served: &str, gaps: u64| {
+        let mut world = World::new(Vec::new());
+        let (stream, ..) = world.probe(ContainerState::Running, 0);
+        world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
+        world.answer(stream, broken());
+        loop {
+            let (stream, previous, ..) = world.probe(ContainerState::Running, 1);
+            if !previous {
+                break;
+            }
+            world.answer(stream, Answer::Data(served.as_bytes()));
+            world.answer(stream, Answer::Ended);
+        }
+        let counts = world.follow.counts();
+        assert_eq!((counts.rotation_gaps, counts.missed_instances), (gaps, 0));
+    };
+    check(&line(5, "a"), 0);
+    // Rotated unread, and nothing was written since.
+    check("", 1);
 }
 
 #[test]

@@ -149,3 +149,75 @@ fn checkpoint_that_is_further_than_the_disk_begins_behind_itself() {
     let (found, fates) = scan(10_000, 10_000, &[(0, file)]);
     assert_eq!((found.end, fates), (10_000, vec![Fate::Remove]));
 }
+
+#[test]
+fn lines_that_the_position_knows_and_nobody_has_are_lost() {
+    let lines = [line(5, "a"), line(6, "b")];
+    let whole = segment(0, 0, &lines);
+    let end = payload(&whole);
+    let half = segment(0, 0, &lines[..1]);
+    let lost = |included: u64, files: &[(u64, Vec<u8>)]| scan(0, included, files).0.lost_bytes;
+    assert_eq!(lost(end, &[(0, whole.clone())]), 0);
+    assert_eq!(lost(end, &[(0, half.clone())]), end - payload(&half));
+    assert_eq!(lost(end, &[]), end);
+    // It is not lost twice because it cannot be read.
+    let mut foreign = whole;
+    foreign[3] ^= 1;
+    assert_eq!(lost(end, &[(0, foreign)]), end);
+}
+
+#[test]
+fn segment_in_which_nothing_is_whole_leaves_its_name_to_the_next() {
+    let one = segment(0, 0, &[line(5, "a")]);
+    let end = payload(&one);
+    let torn = segment(end, end, &[line(6, "b")])[..HEADER_BYTES + 20].to_vec();
+    for beginning in [
+        torn.clone(),
+        torn[..HEADER_BYTES].to_vec(),
+        torn[..10].to_vec(),
+        Vec::new(),
+    ] {
+        let (found, fates) = scan(0, 0, &[(0, one.clone()), (end, beginning)]);
+        assert_eq!(fates, [Fate::Keep, Fate::Remove]);
+        assert_eq!((found.segments.len(), found.end), (1, end));
+        assert_eq!((found.lost_bytes, found.aside_bytes), (0, 0));
+    }
+    // Where more was written behind it, it was whole once.
+    let behind = end + payload(&segment(end, end, &[line(6, "b")]));
+    let (found, _) = scan(
+        0,
+        0,
+        &[
+            (0, one),
+            (end, torn),
+            (behind, segment(behind, behind, &[line(7, "c")])),
+        ],
+    );
+    assert_eq!(found.lost_bytes, behind - end);
+}
+
+#[test]
+fn missing_bytes_before_a_segment_in_which_nothing_is_whole_are_counted_once() {
+    let torn = segment(500, 500, &[line(6, "b")])[..HEADER_BYTES + 20].to_vec();
+    let next = segment(600, 600, &[line(7, "c")]);
+    let (found, _) = scan(0, 0, &[(500, torn), (600, next)]);
+    assert_eq!(found.lost_bytes, 600);
+}
+
+#[test]
+fn write_that_failed_and_was_not_taken_back_is_no_second_line() {
+    let lines = [line(5, "a"), line(6, "b")];
+    let end = payload(&segment(0, 0, &lines[..1]));
+    let whole = segment(0, 0, &lines);
+    let again = segment(end, end, &lines[1..]);
+    let (found, _) = scan(0, 0, &[(0, whole), (end, again)]);
+    assert_eq!(found.containers["web"], behind(&lines));
+}
+
+#[test]
+fn what_an_earlier_run_set_aside_takes_its_part() {
+    let mut scan = Scan::new(SpoolPosition::default(), BTreeMap::new());
+    scan.was_set_aside(700);
+    let found = scan.finish();
+    assert_eq!((found.aside_bytes, found.lost_bytes), (700, 0));
+}

@@ -194,3 +194,16 @@ fn file_that_was_left_alone_is_read_once_its_name_matches() {
     world.run(INTERVAL * 3);
     assert_eq!(world.shipped, "quite other contents\n");
 }
+
+#[test]
+fn file_that_has_the_inode_of_another_goes_by_its_own_name() {
+    let mut world = World::new(StartAt::Beginning, None);
+    world.write("a.log", 1, "one\n");
+    world.run(INTERVAL);
+    let mut world = World::new(StartAt::Beginning, world.tail.positions());
+    world.write("b.log", 1, "quite other contents\n");
+    world.run(INTERVAL);
+    let (name, offset) = ("b.log".to_owned(), 0);
+    assert_eq!(world.reports, [Report::FileFollowed { name, offset }]);
+    assert_eq!(world.tail.counts().truncations, 0);
+}

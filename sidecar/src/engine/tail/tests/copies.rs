@@ -163,3 +163,68 @@ fn file_that_begins_like_one_that_was_closed_to_save_descriptors_is_no_copy_of_i
     world.run(INTERVAL * 20);
     assert_eq!(world.shipped, "heading\nheading\ntwo\n");
 }
+
+/// The original was closed after it had left the pattern, has changed since, and cannot be opened for a while.
+#[test]
+fn copy_of_more_than_was_read_of_a_closed_file_waits_until_that_can_be_opened_again() {
+    let mut world = World::new(StartAt::Beginning, None);
+    world.write("a.log", 1, "one\n");
+    world.run(INTERVAL);
+    world.names.remove("a.log");
+    world.write("a.log.old", 1, "");
+    world.run(INTERVAL * 60);
+    assert_eq!(world.open.len(), 0);
+    world.forbidden.insert(1);
+    world.write("a.log.old", 1, "two\n");
+    world.run(INTERVAL);
+    let copied = world.contents.insert(1, b"other\n".to_vec()).unwrap();
+    world.write("a.log.1", 9, std::str::from_utf8(&copied).unwrap());
+    world.run(INTERVAL * 9);
+    assert_eq!(world.shipped, "one\n");
+    world.forbidden.clear();
+    world.run(INTERVAL * 9);
+    assert_eq!(world.shipped, "one\ntwo\n");
+}
+
+#[test]
+fn copy_of_a_file_that_a_rotation_named_while_it_goes_by_another_name_is_recognised() {
+    let mut world = World::new(StartAt::Beginning, None);
+    world.write("hard.log", 1, "one\n");
+    world.write("a.log.1", 1, "");
+    world.write("a.log", 2, "");
+    world.run(INTERVAL);
+    world.names.remove("a.log.1");
+    world.run(INTERVAL);
+    let copied = world.contents.insert(1, Vec::new()).unwrap();
+    world.write("a.log.2", 9, std::str::from_utf8(&copied).unwrap());
+    world.run(INTERVAL * 9);
+    assert_eq!(world.shipped, "one\n");
+}
+
+#[test]
+fn copy_of_a_file_that_was_rotated_under_the_other_of_its_names_is_recognised() {
+    let mut world = World::new(StartAt::Beginning, None);
+    world.write("a.log", 1, "one\n");
+    world.write("other.log", 1, "");
+    world.run(INTERVAL);
+    let copied = world.contents.insert(1, Vec::new()).unwrap();
+    world.write("other.1.log", 9, std::str::from_utf8(&copied).unwrap());
+    world.run(INTERVAL * 9);
+    assert_eq!(world.shipped, "one\n");
+}
+
+/// Of the contents before, only the heading was there when they were replaced.
+#[test]
+fn copy_is_of_the_contents_of_which_most_is_the_same_although_others_began_alike() {
+    let mut world = World::new(StartAt::Beginning, None);
+    world.write("a.log", 1, "heading\n");
+    world.run(INTERVAL);
+    world.contents.insert(1, Vec::new());
+    world.run(INTERVAL);
+    world.write("a.log", 1, "heading\none\n");
+    world.run(INTERVAL);
+    let copied = world.contents.insert(1, Vec::new()).unwrap();
+    world.write("a.log.1", 9, std::str::from_utf8(&copied).unwrap());
+    world.run(INTERVAL * 9);
+    assert_eq!(world.shipped, "heading\nheading\none\n");
+}

@@ -169,6 +169,12 @@ impl World {
 
     fn copy_and_truncate(&mut self, directory: usize, name: &str, node: Node) {
         let number = self.next_number();
+        // Who copies a log finds it by a name that is there.
+        let Some(own) = self.fs.own_name(directory, node) else {
+            return;
+        };
+        let is_of = own.starts_with(name) && self.fs.find(directory, name).is_some();
+        let name = if is_of { name.to_owned() } else { own.to_owned() };
         let copy = if self.rng.bool() {
             format!("{name}.{number}")
         } else {
