@@ -64,6 +64,8 @@ pub struct Resume {
 pub struct Repeats {
     each: HashMap<LineKey, u32>,
     earlier: BTreeMap<i64, Earlier>,
+    /// The time of the first line that is remembered.
+    oldest: Option<Nanos>,
     /// The last line that was taken, until it came again.
     last: Option<LineKey>,
 }
@@ -159,6 +161,7 @@ impl Resume {
                 .range(served..)
                 .map(|(&second, &earlier)| (second, earlier))
                 .collect(),
+            oldest: self.last.front().map(|first| first.time),
             last: self.last(),
         }
     }
@@ -224,6 +227,11 @@ impl Repeats {
             self.each = HashMap::new();
         }
         true
+    }
+
+    /// Whether a line of this time would be known if it had been taken. Those before may have been forgotten.
+    pub fn reach(&self, time: Nanos) -> bool {
+        self.oldest.is_none_or(|oldest| time >= oldest)
     }
 
     /// This line is the last one that was taken of what is served, if it is remembered.

@@ -20,7 +20,7 @@ use seeds::{live_all, setting};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use world::{Tally, World};
 
-const SEEDS: u64 = 3000;
+const SEEDS: u64 = 1500;
 
 fn live(seed: u64, is_traced: bool) -> (Result<Tally, String>, String) {
     let mut world = World::new(seed, is_traced);

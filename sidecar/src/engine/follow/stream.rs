@@ -188,7 +188,9 @@ impl Reading {
     }
 
     fn compare(&mut self, time: Nanos) {
-        self.misses_last(time);
+        if self.repeats.reach(time) {
+            self.misses_last(time);
+        }
         let Some(from) = self.last.replace(time) else {
             return;
         };

@@ -42,6 +42,23 @@ fn new_lines_without_the_last_one_are_a_suspected_gap_unless_the_container_was_r
 }
 
 #[test]
+fn times_that_go_back_hide_no_gap_unless_the_line_may_have_been_forgotten() {
+    let check = |served: &str, gaps: u64| {
+        let mut world = World::new(Vec::new());
+        let (stream, ..) = world.probe(ContainerState::Running, 0);
+        let taken = line(5, "a") + &line(7, "b");
+        world.answer(stream, Answer::Data(taken.as_bytes()));
+        world.answer(stream, broken());
+        let (stream, ..) = world.probe(ContainerState::Running, 0);
+        world.answer(stream, Answer::Data(served.as_bytes()));
+        world.follow.conclude();
+        assert_eq!(world.follow.counts().rotation_gaps, gaps, "{served}");
+    };
+    check(&line(6, "c"), 1);
+    check(&(line(4, "c") + &line(5, "a") + &line(7, "b")), 0);
+}
+
+#[test]
 fn gap_is_told_with_the_times_that_it_lies_between() {
     let mut world = World::new(Vec::new());
     let (stream, ..) = world.probe(ContainerState::Running, 0);
