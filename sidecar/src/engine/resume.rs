@@ -134,6 +134,11 @@ impl Resume {
         self.fresh
     }
 
+    /// Whether it is one of the last lines.
+    pub fn remembers(&self, key: LineKey) -> bool {
+        self.last.contains(&key)
+    }
+
     /// Whether the last line was written less than `age` before this time.
     pub fn is_of(&self, time: Nanos, age: Duration) -> bool {
         let written = self.last.back().map(|key| key.time);

@@ -182,7 +182,7 @@ impl Follow {
             first,
             ..
         } = stream;
-        let each = |line: Line<'_>| match reading.take(&line) {
+        let each = |line: Line<'_>| match reading.take(&line, &self.taken) {
             Some(Taken::New(line)) => {
                 first.get_or_insert(line.key.time);
                 self.taken.take(line.key);

@@ -8,7 +8,7 @@
 use super::question::Instance;
 use crate::engine::framer::lines::{Line, Lines};
 use crate::engine::output_line::{OutputLine, TIMESTAMP_BYTES_MAX};
-use crate::engine::resume::Repeats;
+use crate::engine::resume::{LineKey, Repeats, Resume};
 use crate::engine::{RECORD_BYTES_MAX, Tick};
 use crate::record::time::Nanos;
 use std::time::Duration;
@@ -87,6 +87,10 @@ pub(super) struct Reading {
     continues: bool,
     /// Bytes since reading was held back.
     behind: Option<usize>,
+    /// Reading was held back at some time.
+    was_held_back: bool,
+    /// The first line behind a gap: that of the file which the API's reader went to.
+    began: Option<LineKey>,
     /// Time of the line before.
     last: Option<Nanos>,
     gap: Option<Gap>,
@@ -112,6 +116,8 @@ impl Stream {
                 repeats,
                 continues,
                 behind: None,
+                was_held_back: false,
+                began: None,
                 last: None,
                 gap: None,
             },
@@ -121,6 +127,7 @@ impl Stream {
     /// Nothing was read for a while, because nobody took it.
     pub fn held_back(&mut self) {
         self.reading.behind.get_or_insert(0);
+        self.reading.was_held_back = true;
     }
 
     /// Where it ended.
@@ -153,19 +160,29 @@ impl Reading {
         self.behind = self.behind.map(|behind| behind.saturating_add(bytes));
     }
 
-    /// Takes one line. None: it is nothing.
-    pub fn take<'a>(&mut self, line: &Line<'a>) -> Option<Taken<'a>> {
+    /// Takes one line, behind those that were taken. None: it is nothing.
+    pub fn take<'a>(&mut self, line: &Line<'a>, taken: &Resume) -> Option<Taken<'a>> {
         let line = line.text(RECORD_BYTES_MAX + TIMESTAMP_BYTES_MAX)?;
         let Some(output) = OutputLine::read(line.bytes, line.length) else {
             let told = &line.bytes[..line.bytes.len().min(NOTICE_BYTES_MAX)];
             return Some(Taken::Notice(String::from_utf8_lossy(told).into_owned()));
         };
+        if self.begins_again(output.key, taken) {
+            self.repeats = taken.repeats(Some(output.key.second()));
+        }
         if self.repeats.holds(output.key) {
             self.last = Some(output.key.time);
             return Some(Taken::Repeat);
         }
-        self.compare(output.key.time);
+        self.compare(output.key);
         Some(Taken::New(output))
+    }
+
+    /// The API's reader hears of each rotation while it is held back, and opens the current file anew for each, one after the other: it
+    /// serves that file again and again. No clock gives one nanosecond twice with a later one in between, so a line that does is such a one.
+    fn begins_again(&self, key: LineKey, taken: &Resume) -> bool {
+        let goes_back = self.last.is_some_and(|last| key.time < last);
+        self.was_held_back && goes_back && (self.began == Some(key) || taken.remembers(key))
     }
 
     /// What seems to be missing since the last question.
@@ -187,7 +204,8 @@ impl Reading {
         }
     }
 
-    fn compare(&mut self, time: Nanos) {
+    fn compare(&mut self, key: LineKey) {
+        let time = key.time;
         if self.repeats.reach(time) {
             self.misses_last(time);
         }
@@ -198,6 +216,7 @@ impl Reading {
         if has_jumped && self.behind.is_some_and(|behind| behind >= BUFFERED_BYTES_MIN) {
             // Told once each time that reading was held back.
             self.behind = None;
+            self.began = Some(key);
             self.gap = Some(Gap {
                 cause: Cause::HeldBack,
                 from,

@@ -147,6 +147,34 @@ fn jump_of_the_time_after_reading_was_held_back_is_a_suspected_gap() {
 }
 
 #[test]
+fn file_that_is_served_again_and_again_after_reading_was_held_back_over_rotations_is_taken_once() {
+    // More lines than are remembered one by one, and a few.
+    for lines in [3, 5000] {
+        let mut world = World::new(Vec::new());
+        let (stream, ..) = world.probe(ContainerState::Running, 0);
+        world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
+        world.answer(stream, Answer::HeldBack);
+        let much = line(5, "b").repeat(3000);
+        world.answer(stream, Answer::Data(much.as_bytes()));
+        let before = world.shipped.len();
+        let texts: Vec<String> = (0..lines).map(|number| format!("c{number}")).collect();
+        let file: String = texts
+            .iter()
+            .enumerate()
+            .map(|(number, text)| line(20 + u32::try_from(number * 30 / lines).unwrap(), text))
+            .collect();
+        for _ in 0..3 {
+            world.answer(stream, Answer::Data(file.as_bytes()));
+        }
+        world.answer(stream, Answer::Data(line(55, "d").as_bytes()));
+        let expected = texts.join("\n") + "\nd\n";
+        assert!(world.shipped[before..] == expected, "{lines}");
+        assert_eq!(world.follow.counts().held_back_gaps, 1);
+        assert_eq!(world.follow.counts().rotation_gaps, 0);
+    }
+}
+
+#[test]
 fn instance_that_was_read_before_the_status_told_of_it_does_not_hide_the_end_of_the_one_before() {
     let mut world = World::new(Vec::new());
     let (stream, ..) = world.probe(ContainerState::Running, 0);
