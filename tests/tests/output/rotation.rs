@@ -76,13 +76,22 @@ fn torrent() -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_is_held_back_over_several_rotations_tells_of_the_gap() -> Result<()> {
-    /// The buffers on the way take what is written between the first two.
-    const ROTATIONS: usize = 4;
+    /// Once the spill is full, the buffers on the way take what is written between the first ones.
+    const ROTATIONS: usize = 6;
     let sink = HttpSink::start().await?;
     let namespace = Namespace::create("held", &[]).await?;
     let follower = follow(&namespace, "web", &torrent(), api_server::ADDRESS.port(), &sink).await?;
     follower.wait_until_following().await?;
     sink.hold();
+    wait_for("the spill is full", PATIENCE, async || {
+        let spill = follower.status().await?["spills"][0].clone();
+        Ok(if spill["isFull"] == true {
+            Look::Done(())
+        } else {
+            Look::NotYet(spill)
+        })
+    })
+    .await?;
     let mut rotated = rotated(&namespace).await?;
     let before = rotated.look()?;
     wait_for("the rotations", PATIENCE, async || {
