@@ -112,20 +112,17 @@ async fn dead_sink_holds_a_deletion_for_the_drain_time_and_what_is_left_is_count
     wait_until_all_is_read(&ground).await?;
 
     for (kind, _) in KINDS {
-        ground.delete(kind).await?;
         let all_ended = |pod: &Pod| end(pod, SIDECAR).is_some() && end(pod, "app").is_some();
-        let pod = ground.wait_pod(kind, "its containers ended", all_ended).await?;
+        // The kubelet may remove a container, and its log with it, as soon as it has ended.
+        let follow = ["logs", "--follow", kind, "--container", SIDECAR];
+        let (log, pod) = tokio::try_join!(ground.namespace.must_kubectl(&follow), async {
+            ground.delete(kind).await?;
+            ground.wait_pod(kind, "its containers ended", all_ended).await
+        })?;
         let whole = time_to_end(&pod).with_context(|| format!("{kind}: it says when it ended"))?;
-        // The last lines of a container reach its log after its end is told.
-        let what = format!("{kind}: its log says when it was told to stop, and when it did");
-        let own = wait_for(&what, PATIENCE, async || {
-            let log = ground.namespace.logs(kind, SIDECAR, false).await?;
-            Ok(match own_share(&log) {
-                Some(own) => Look::Done(own),
-                None => Look::NotYet(log),
-            })
-        })
-        .await?;
+        let own = own_share(&log).with_context(|| {
+            format!("{kind}: its log says when it was told to stop, and when it did: {log}")
+        })?;
         ground.release(kind).await?;
         println!("{kind}: drain {DRAIN:?}, the sidecar took {own:?}, all containers ended after {whole:?}");
         assert!(own <= DRAIN + Duration::from_millis(500), "{kind}: {own:?}");
