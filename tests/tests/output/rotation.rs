@@ -1,7 +1,7 @@
 //! Files that the kubelet rotates while they are followed: the API serves the newest alone. The cluster's kubelet rotates at 2 MiB and
 //! looks every three seconds (`tests/cluster/inner.d/runtime.sh`).
 
-use super::writers::{follow, numbered};
+use super::writers::{follow, have_arrived, numbered};
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use logship_tests::cluster::Namespace;
@@ -39,11 +39,9 @@ async fn nothing_is_lost_when_the_kubelet_rotates_what_is_followed() -> Result<(
     let program = numbered("web", 0..LINES, 100, &filling());
     let follower = follow(&namespace, "web", &program, api_server::ADDRESS.port(), &sink).await?;
     let mut rotated = rotated(&namespace).await?;
-    let last = format!("web={};", LINES - 1);
-    wait_for("the last line arrives", PATIENCE, async || {
+    wait_for("the last lines arrive", PATIENCE, async || {
         let files = rotated.look()?;
-        let is_there = sink.ends_with(&last);
-        Ok(if is_there {
+        Ok(if have_arrived(&sink, LINES) {
             Look::Done(())
         } else {
             Look::NotYet((files, sink.size(), follower.process.said()))

@@ -1,6 +1,6 @@
 //! Tokens are replaced below the sidecar, and an old one is refused from then on.
 
-use super::writers::numbered;
+use super::writers::{have_arrived, numbered};
 use anyhow::Result;
 use logship_tests::cluster::Namespace;
 use logship_tests::follower::{self, Follower, Task};
@@ -47,9 +47,8 @@ async fn a_token_that_is_refused_is_followed_by_its_successor_and_no_line_is_los
     })
     .await?;
     follower.rotate(&follower::token(&namespace, None).await?)?;
-    let last = format!("web={};", LINES - 1);
-    wait_for("the last line arrives", PATIENCE, async || {
-        Ok(if sink.ends_with(&last) {
+    wait_for("the last lines arrive", PATIENCE, async || {
+        Ok(if have_arrived(&sink, LINES) {
             Look::Done(())
         } else {
             Look::NotYet(follower.process.said())

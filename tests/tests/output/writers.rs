@@ -4,7 +4,7 @@ use anyhow::Result;
 use logship_tests::cluster::{Namespace, container_status};
 use logship_tests::follower::{self, Follower, Task};
 use logship_tests::peers::HttpSink;
-use logship_tests::{TOOLS_IMAGE, api_server};
+use logship_tests::{TOOLS_IMAGE, api_server, oracle};
 
 /// A program for awk that writes the lines `NAME=17;` of these numbers, even ones to standard output, odd ones to standard error;
 /// `text` stands behind each, and after each `burst` it rests for a tenth of a second.
@@ -15,6 +15,12 @@ pub fn numbered(name: &str, numbers: std::ops::Range<usize>, burst: usize, text:
          if (i % 2) print \"{name}=\" i \";{text}\" > \"/dev/stderr\"; else print \"{name}=\" i \";{text}\"; \
          if (i % {burst} == {burst} - 1) {{ fflush(); system(\"usleep 95000\") }} }} }}"
     )
+}
+
+/// Whether so many numbered lines of `web` arrived: the last of either stream may be the last of all.
+pub fn have_arrived(sink: &HttpSink, lines: usize) -> bool {
+    let ends_with = |number: usize| sink.ends_with(&format!("web={number};"));
+    (ends_with(lines - 1) || ends_with(lines - 2)) && oracle::lines(&sink.received(), "web").len() >= lines
 }
 
 /// A container that runs a script.
