@@ -108,6 +108,7 @@ async fn twenty_sidecars_lose_nothing_and_come_back_one_after_the_other() -> Res
         times.iter().filter(|time| window.contains(time)).count()
     };
     let herd = times.iter().map(within).max().unwrap_or_default();
+    println!("at most {herd} of {PODS} within {HERD_WINDOW:?}: {times:.2?}");
     ensure!(
         herd <= HERD_MAX,
         "{herd} of {PODS} came within {HERD_WINDOW:?}: {times:?}"
