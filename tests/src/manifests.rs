@@ -15,3 +15,13 @@ pub fn quiet_pod(name: &str) -> String {
          [{{name: app, image: '{TOOLS_IMAGE}', imagePullPolicy: Never, command: [sh, -c, 'exec sleep 100000']}}]}}}}"
     )
 }
+
+/// A program for awk that writes some 8 MB a second until there is a file /tmp/stop, then how many lines it were, each second.
+pub fn torrent() -> String {
+    let filling = "x".repeat(8_000);
+    format!(
+        "BEGIN {{ while (system(\"test -e /tmp/stop\")) {{ \
+         for (j = 0; j < 100; j++) print \"web=\" i++ \";{filling}\"; fflush(); system(\"usleep 95000\") }} \
+         while (1) {{ print \"end=\" i \";\"; fflush(); system(\"sleep 1\") }} }}"
+    )
+}

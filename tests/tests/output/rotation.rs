@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use logship_tests::cluster::Namespace;
 use logship_tests::follower::Follower;
+use logship_tests::manifests::torrent;
 use logship_tests::node::Rotated;
 use logship_tests::peers::HttpSink;
 use logship_tests::wait::{Look, PATIENCE, wait_for};
@@ -60,16 +61,6 @@ async fn nothing_is_lost_when_the_kubelet_rotates_what_is_followed() -> Result<(
         follower.process.said()
     );
     Ok(())
-}
-
-/// Writes some 8 MB a second until there is a file /tmp/stop, then how many lines it were, each second.
-fn torrent() -> String {
-    let filling = "x".repeat(8_000);
-    format!(
-        "BEGIN {{ while (system(\"test -e /tmp/stop\")) {{ \
-         for (j = 0; j < 100; j++) print \"web=\" i++ \";{filling}\"; fflush(); system(\"usleep 95000\") }} \
-         while (1) {{ print \"end=\" i \";\"; fflush(); system(\"sleep 1\") }} }}"
-    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
