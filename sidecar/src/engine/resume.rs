@@ -234,6 +234,11 @@ impl Repeats {
         true
     }
 
+    /// Only remembered lines are dropped: where the clock was set back, the seconds that are counted may be those of other lines.
+    pub fn forget_earlier(&mut self) {
+        self.earlier.clear();
+    }
+
     /// Whether a line of this time would be known if it had been taken. Those before may have been forgotten.
     pub fn reach(&self, time: Nanos) -> bool {
         self.oldest.is_none_or(|oldest| time >= oldest)

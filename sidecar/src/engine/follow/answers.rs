@@ -119,18 +119,25 @@ impl Follow {
         }
         let since = mistaken.map_or_else(|| self.taken.since(), |stream| stream.since);
         let mut since = self.set_back.since(now, since);
+        let read = of.restarts.checked_sub(u32::from(previous));
+        let is_fresh = self.taken.is_fresh();
         let found = of.found.div_euclid(SECOND);
-        if since.is_some_and(|since| found < since) {
+        // All of it is new, wherever the steps of the clock lie.
+        let is_across_step = is_fresh && self.set_back.is_recent(now);
+        if is_across_step {
+            since = None;
+        } else if since.is_some_and(|since| found < since) {
             since = Some(found.saturating_sub(CLOCK_BACK_SECONDS));
         }
-        let read = of.restarts.checked_sub(u32::from(previous));
         let mut repeats = self.taken.repeats(since);
-        let ahead = self
-            .ahead
-            .filter(|(restarts, _)| self.taken.is_fresh() && Some(*restarts) == read);
+        if is_across_step {
+            repeats.forget_earlier();
+        }
+        let ahead = self.ahead.filter(|_| is_fresh && !is_across_step);
+        let ahead = ahead.filter(|(restarts, _)| Some(*restarts) == read);
         let goes_on = match ahead {
             Some((_, last)) => repeats.expects(last),
-            None => !self.taken.is_fresh() && !is_mistaken,
+            None => !is_fresh && !is_mistaken,
         };
         let continues = self.instances.present() == read
             && goes_on

@@ -7,9 +7,14 @@ use std::time::Duration;
 /// For so long a step of the clock is looked at: by then what was written behind it was read, or is not served any more.
 const AGE_MAX: Duration = Duration::from_secs(600);
 
-/// The last step back, while something behind it may be unread.
+/// The last step back.
 #[derive(Debug, Default)]
-pub(super) struct SetBack(Option<Step>);
+pub(super) struct SetBack {
+    /// While something behind it may be unread of what is read.
+    step: Option<Step>,
+    /// Until then of what is read for the first time.
+    until: Option<Tick>,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Step {
@@ -23,25 +28,33 @@ struct Step {
 impl SetBack {
     /// The clock was set back by this, while it would have been asked from `since`.
     pub fn note(&mut self, now: Tick, since: Option<i64>, by: Duration) {
+        let until = now + AGE_MAX;
+        self.until = Some(until);
         let Some(since) = since else { return };
         let floor = self.since(now, Some(since)).unwrap_or(since);
         let by = i64::try_from(by.as_secs()).unwrap_or(i64::MAX);
-        self.0 = Some(Step {
+        self.step = Some(Step {
             floor: floor.saturating_sub(by).saturating_sub(1),
             // What is from between two steps is not behind the second.
             since: floor,
-            until: now + AGE_MAX,
+            until,
         });
     }
 
     /// From where to ask, where it would be from `since`. What was taken behind the step has taken that back by itself.
     pub fn since(&mut self, now: Tick, since: Option<i64>) -> Option<i64> {
-        self.0 = self.0.filter(|step| now < step.until);
-        self.0 = self
-            .0
+        self.step = self.step.filter(|step| now < step.until);
+        self.step = self
+            .step
             .filter(|step| since.is_some_and(|since| since >= step.since));
-        let floor = self.0.map_or(i64::MAX, |step| step.floor);
+        let floor = self.step.map_or(i64::MAX, |step| step.floor);
         since.map(|since| since.min(floor))
+    }
+
+    /// Whether a step may be within or before an output of which nothing was read: steps that were noticed together are known as one, and
+    /// what was taken may be from before and from between them.
+    pub fn is_recent(&self, now: Tick) -> bool {
+        self.until.is_some_and(|until| now < until)
     }
 }
 

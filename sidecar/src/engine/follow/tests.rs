@@ -1,3 +1,4 @@
+mod clock;
 mod cuts;
 mod gaps;
 
@@ -107,6 +108,21 @@ fn broken() -> Answer<'static> {
 
 fn line(second: u32, text: &str) -> String {
     format!("2026-01-02T03:04:{second:02}.500000000Z {text}\n")
+}
+
+fn second(second: u32) -> i64 {
+    let text = format!("2026-01-02T03:04:{second:02}Z");
+    text.parse::<jiff::Timestamp>().unwrap().as_second()
+}
+
+fn found(state: ContainerState, restarts: u32, started: Option<i64>) -> Answer<'static> {
+    Answer::Probed(Instance {
+        container: "web".to_owned(),
+        state,
+        restarts,
+        started,
+        found: i64::MAX,
+    })
 }
 
 #[test]

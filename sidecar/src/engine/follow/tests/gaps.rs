@@ -3,21 +3,6 @@
 use super::*;
 use crate::record::time::SECOND;
 
-fn second(second: u32) -> i64 {
-    let text = format!("2026-01-02T03:04:{second:02}Z");
-    text.parse::<jiff::Timestamp>().unwrap().as_second()
-}
-
-fn found(state: ContainerState, restarts: u32, started: Option<i64>) -> Answer<'static> {
-    Answer::Probed(Instance {
-        container: "web".to_owned(),
-        state,
-        restarts,
-        started,
-        found: i64::MAX,
-    })
-}
-
 #[test]
 fn new_lines_without_the_last_one_are_a_suspected_gap_unless_the_container_was_restarted() {
     let check = |restarts: u32, gaps: u64| {
@@ -369,28 +354,6 @@ fn end_of_a_stream_that_came_to_no_end_of_output_hides_no_missing_instance() {
         1,
     );
     check(false, &(last + "failed to open log file"), 1);
-}
-
-#[test]
-fn clock_that_was_set_back_is_asked_for_what_it_shows_now() {
-    let mut world = World::new(Vec::new());
-    let (stream, ..) = world.probe(ContainerState::Running, 0);
-    world.answer(stream, Answer::Data(line(50, "a").as_bytes()));
-    world.answer(stream, broken());
-    let (question, _) = world.asked();
-    let instance = Instance {
-        container: "web".to_owned(),
-        state: ContainerState::Running,
-        restarts: 0,
-        started: None,
-        found: second(20) * SECOND,
-    };
-    world.answer(question, Answer::Probed(instance));
-    let (_, ask) = world.asked();
-    let Ask::Stream { since, .. } = ask else {
-        panic!("{ask:?}");
-    };
-    assert_eq!(since, Some(second(20) - CLOCK_BACK_SECONDS));
 }
 
 #[test]
