@@ -84,7 +84,8 @@ impl Namespace {
             .context("failed to reach the cluster; run this by `make test`")?;
         let labels: BTreeMap<&str, &str> = labels.iter().filter_map(|label| label.split_once('=')).collect();
         // With its labels from the first moment: webhooks are chosen by labels that the API server may remember.
-        let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
+        let manifest =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
         must_run("kubectl", &["create", "-f", "-"], &manifest.to_string()).await?;
         Ok(Self {
             name: name.to_owned(),

@@ -137,16 +137,20 @@ async fn the_last_resource_takes_everything_along_but_the_account_which_stays_fo
     let only_left = async |expected: &str| {
         let kinds = "configmaps,serviceaccounts,roles,rolebindings,secrets";
         let ours = "app.kubernetes.io/managed-by=logship";
-        wait_for(&format!("of ours there is only {expected:?}"), PATIENCE, async || {
-            let left = namespace
-                .must_kubectl(&["get", kinds, "-l", ours, "-o", "name"])
-                .await?;
-            Ok(if left.trim() == expected {
-                Look::Done(())
-            } else {
-                Look::NotYet(left)
-            })
-        })
+        wait_for(
+            &format!("of ours there is only {expected:?}"),
+            PATIENCE,
+            async || {
+                let left = namespace
+                    .must_kubectl(&["get", kinds, "-l", ours, "-o", "name"])
+                    .await?;
+                Ok(if left.trim() == expected {
+                    Look::Done(())
+                } else {
+                    Look::NotYet(left)
+                })
+            },
+        )
         .await
     };
     only_left("serviceaccount/logship-sidecar").await?;

@@ -33,7 +33,11 @@ async fn install_upgrade_uninstall_and_install_again() -> anyhow::Result<()> {
                 break;
             }
             // A node has room for 110 pods, and this one takes long to start them: admission is asked the same without a pod behind it.
-            let dry_run: &[&str] = if number < CREATED { &[] } else { &["--dry-run=server"] };
+            let dry_run: &[&str] = if number < CREATED {
+                &[]
+            } else {
+                &["--dry-run=server"]
+            };
             let create = ["-n", &namespace.name, "create", "-o", "yaml", "-f", "-"];
             let pod = quiet_pod(&format!("app-{number}"));
             let answer = must_run("kubectl", &[&create[..], dry_run].concat(), &pod).await?;

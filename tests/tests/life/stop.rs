@@ -116,11 +116,9 @@ async fn end_of(ground: &Ground, name: &str) -> anyhow::Result<[Duration; 2]> {
         ground.wait_pod(name, "its containers ended", all_ended).await
     })?;
     let whole = time_to_end(&pod).with_context(|| format!("{name}: it says when it ended"))?;
-    let own = own_share(&log).with_context(|| {
-        format!("{name}: its log says when it was told to stop, and when it did: {log}")
-    })?;
+    let own = own_share(&log)
+        .with_context(|| format!("{name}: its log says when it was told to stop, and when it did: {log}"))?;
     ground.release(name).await?;
-    println!("{name}: drain {DRAIN:?}, the sidecar took {own:?}, all containers ended after {whole:?}");
 
     let end = end(&pod, SIDECAR).expect("it ended");
     assert_eq!(end.exit_code, 0, "{end:?}");
@@ -139,10 +137,7 @@ async fn dead_sink_holds_a_deletion_for_the_drain_time_and_what_is_left_is_count
     let mut late = KINDS.to_vec();
     let mut times = Vec::new();
     for attempt in 0..TRIES {
-        let names: Vec<String> = late
-            .iter()
-            .map(|(kind, _)| format!("{kind}-{attempt}"))
-            .collect();
+        let names: Vec<String> = late.iter().map(|(kind, _)| format!("{kind}-{attempt}")).collect();
         let pods = late.iter().zip(&names);
         let pods: Vec<Value> = pods
             .map(|((_, value), name)| held(writer(name, &native(value))))
