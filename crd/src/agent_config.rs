@@ -17,7 +17,8 @@ pub use sink::{
     OtlpProtocol, OtlpSink, Retry, Rotation, Sink, SinkKind, StdoutSink, SummarySettings, Tls, WhenFull,
 };
 pub use source::{
-    ContainerOutputSource, FilesSource, Framing, Multiline, Source, SourceKind, Spill, StartAt,
+    ContainerOutputSource, FilesSource, Framing, Multiline, RESERVED_BYTES, Source, SourceKind, Spill,
+    StartAt,
 };
 
 use serde::{Deserialize, Serialize};

@@ -15,3 +15,20 @@ pub fn quiet_pod(name: &str) -> String {
          [{{name: app, image: '{TOOLS_IMAGE}', imagePullPolicy: Never, command: [sh, -c, 'exec sleep 100000']}}]}}}}"
     )
 }
+
+/// A program for awk that runs these statements ten times a second until there is a file /tmp/stop, and then says how many lines `i` it were,
+/// each second.
+pub fn until_stopped(statements: &str) -> String {
+    format!(
+        "BEGIN {{ while (system(\"test -e /tmp/stop\")) {{ {statements} fflush(); system(\"usleep 95000\") }} \
+         while (1) {{ print \"end=\" i \";\"; fflush(); system(\"sleep 1\") }} }}"
+    )
+}
+
+/// One that writes some 8 MB a second.
+pub fn torrent() -> String {
+    let filling = "x".repeat(8_000);
+    until_stopped(&format!(
+        "for (j = 0; j < 100; j++) print \"web=\" i++ \";{filling}\";"
+    ))
+}

@@ -1,5 +1,6 @@
 //! What the kubelet keeps of a pod on its node, which is this machine: the files of its containers' output, and its volumes.
 
+use crate::program::state;
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Pod;
 use std::collections::BTreeSet;
@@ -49,12 +50,10 @@ impl Rotated {
 /// # Errors
 /// When this is not the cluster's node.
 pub fn empty_dir(pod: &Pod, volume: &str) -> Result<PathBuf> {
-    let config = std::env::var_os("KUBECONFIG").context("the cluster's scripts set KUBECONFIG")?;
-    // `tests/cluster/inner.d/runtime.sh` gives the kubelet a folder beside it.
-    let cluster = Path::new(&config).parent().context("it is in a folder")?;
     let uid = pod.metadata.uid.as_deref().context("the pod is there")?;
     let path = format!("kubelet/pods/{uid}/volumes/kubernetes.io~empty-dir/{volume}");
-    Ok(cluster.join(path))
+    // `tests/cluster/inner.d/runtime.sh` gives the kubelet a folder there.
+    Ok(state()?.join(path))
 }
 
 /// All files below a folder. What vanishes meanwhile is not there.

@@ -9,6 +9,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 /// test that fails takes so long.
 pub const PATIENCE: Duration = Duration::from_secs(240);
 
+/// Between two looks, where nothing depends on when exactly the condition came to hold.
+const INTERVAL: Duration = Duration::from_millis(200);
+
 /// What a look at the world found.
 #[derive(Debug)]
 pub enum Look<T, S> {
@@ -25,10 +28,23 @@ pub enum Look<T, S> {
 pub async fn wait_for<T, S: Debug>(
     what: &str,
     limit: Duration,
+    look: impl AsyncFnMut() -> Result<Look<T, S>>,
+) -> Result<T> {
+    watch_for(what, limit, INTERVAL, look).await
+}
+
+/// The same with this time between two looks, where it matters when the condition came to hold.
+///
+/// # Errors
+/// The same.
+pub async fn watch_for<T, S: Debug>(
+    what: &str,
+    limit: Duration,
+    between: Duration,
     mut look: impl AsyncFnMut() -> Result<Look<T, S>>,
 ) -> Result<T> {
     let deadline = Instant::now() + limit;
-    let mut ticks = interval(Duration::from_millis(200));
+    let mut ticks = interval(between);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;

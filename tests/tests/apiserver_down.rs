@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use logship_tests::cluster::{Namespace, address, is_injected, is_ready};
 use logship_tests::manifests::SHIP_OUTPUT;
 use logship_tests::peers::HttpSink;
-use logship_tests::wait::{Look, PATIENCE, wait_for};
+use logship_tests::wait::{Look, PATIENCE, wait_for, watch_for};
 use logship_tests::{TOOLS_IMAGE, api_server, oracle, release};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -20,6 +20,12 @@ const LINES: usize = 1_500;
 const OUTAGE: Duration = Duration::from_secs(8);
 /// Without jitter all of them would come within one of these.
 const HERD_WINDOW: Duration = Duration::from_millis(500);
+/// How many of them it may see. Twenty sidecars that wait independently have 6 in their fullest half second, and 11 once in five
+/// hundred times; the API server takes the processors for its start meanwhile, which delays sidecars into each other's company.
+/// What the waits themselves are like is tested with a thousand sidecars in virtual time (`engine/follow/pause.rs`).
+const HERD_MAX: usize = PODS * 3 / 4;
+/// Between two looks at who is connected: small beside that half second.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Each pod's lines have the last part of its name before the number, so that one sink can tell them apart.
 fn writers() -> String {
@@ -39,7 +45,7 @@ fn writers() -> String {
 /// When each of these addresses was first seen to be connected to the API server, from the first of them on.
 async fn connection_times(addresses: &[Ipv4Addr]) -> Result<Vec<Duration>> {
     let mut seen: BTreeMap<Ipv4Addr, Instant> = BTreeMap::new();
-    wait_for("every sidecar is connected again", PATIENCE, async || {
+    watch_for("every sidecar is connected again", PATIENCE, LOOK, async || {
         for address in api_server::connected()? {
             if addresses.contains(&address) {
                 seen.entry(address).or_insert_with(Instant::now);
@@ -102,8 +108,9 @@ async fn twenty_sidecars_lose_nothing_and_come_back_one_after_the_other() -> Res
         times.iter().filter(|time| window.contains(time)).count()
     };
     let herd = times.iter().map(within).max().unwrap_or_default();
+    println!("at most {herd} of {PODS} within {HERD_WINDOW:?}: {times:.2?}");
     ensure!(
-        herd <= PODS / 2,
+        herd <= HERD_MAX,
         "{herd} of {PODS} came within {HERD_WINDOW:?}: {times:?}"
     );
 

@@ -134,6 +134,10 @@ pub struct ContainerOutputSource {
     pub spill: Spill,
 }
 
+/// Bytes of a state volume that nothing is planned for: for checkpoints, which are written beside the old ones, and for what blocks are
+/// larger than what is in them.
+pub const RESERVED_BYTES: u64 = 1 << 20;
+
 /// Output that sinks do not take is kept on the state volume, because the kubelet rotates the files that the API serves. Without a
 /// state directory nothing is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

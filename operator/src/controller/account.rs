@@ -55,16 +55,15 @@ pub(super) async fn run(
             .iter()
             .filter(|account| unneeded_before.contains(*account))
         {
+            let namespace = &account.namespace;
             match remove(&client, account).await {
                 Ok(()) => {
-                    let namespace = &account.namespace;
                     tracing::info!(
                         namespace,
                         "removed the account of the sidecars, which nobody needs any more"
                     );
                 }
                 Err(error) => {
-                    let namespace = &account.namespace;
                     tracing::warn!(namespace, %error, "failed to remove the account of the sidecars, trying again");
                 }
             }

@@ -56,23 +56,21 @@ fn size_limit(mut rooms: impl Iterator<Item = Option<u64>>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policies::Readiness;
+    use crate::fixtures;
     use proptest::prelude::*;
     use serde_json::{Value, json};
+    use std::sync::Arc;
 
-    fn policy(state: &Value) -> Policy {
+    fn policy(state: &Value) -> Arc<Policy> {
         let spec = json!({"selector": {}, "sources": [], "sinks": [], "sidecar": {"state": state}});
-        Policy {
-            name: "shop".to_owned(),
-            created: None,
-            spec: serde_json::from_value(spec).unwrap(),
-            readiness: Readiness::Ready,
-        }
+        fixtures::policy("shop", spec)
     }
 
     fn combined(states: &[Value]) -> Value {
-        let policies: Vec<Policy> = states.iter().map(policy).collect();
-        json!(super::combined(&policies.iter().collect::<Vec<_>>()))
+        let policies: Vec<Arc<Policy>> = states.iter().map(policy).collect();
+        json!(super::combined(
+            &policies.iter().map(AsRef::as_ref).collect::<Vec<_>>()
+        ))
     }
 
     fn limit(text: &str) -> Value {

@@ -175,7 +175,13 @@ pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
         let _ = std::fs::remove_file(&temporary);
         return Err(error);
     }
-    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+    sync_name(path)
+}
+
+/// Makes the name of a file or directory durable, which is in the directory above it.
+pub fn sync_name(path: &Path) -> io::Result<()> {
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    File::open(above.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Appends to a file unless it would grow beyond `bytes_max`. Whether it did. Of what could not be written whole nothing is left, so that

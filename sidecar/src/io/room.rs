@@ -8,14 +8,13 @@
 
 use super::clock::Clock;
 use crate::engine::Tick;
+use logship_crd::agent_config::RESERVED_BYTES;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// For checkpoints, which are written beside the old ones, and for what blocks are larger than what is in them.
-const RESERVED_BYTES: u64 = 1 << 20;
 /// What was measured is believed for so long while there is room,
 const MEASURE_INTERVAL: Duration = Duration::from_secs(1);
 /// and while there is none.

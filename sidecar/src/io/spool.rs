@@ -1,6 +1,7 @@
 //! The files of a spool: one for each segment, in a directory of the source's own, named by the address of its first entry. Nobody else
 //! may read them: they hold lines as they were before any step.
 
+use super::fs;
 use super::room::Room;
 use crate::engine::checkpoint::{ContainerPosition, SpoolPosition};
 use crate::engine::spool::{Act, Done, FILE_BYTES_MAX, Fate, Found, Scan, Unread};
@@ -122,7 +123,7 @@ impl SpoolFiles {
     fn make_directory(&self) -> io::Result<()> {
         match std::fs::create_dir(&self.directory) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            made => made.and_then(|()| sync_directory(self.directory.parent().unwrap_or(Path::new(".")))),
+            made => made.and_then(|()| fs::sync_name(&self.directory)),
         }
     }
 
@@ -132,7 +133,7 @@ impl SpoolFiles {
             Some((open, file)) if *open == segment => file.sync_data()?,
             _ => File::open(self.path(segment))?.sync_data()?,
         }
-        sync_directory(&self.directory)
+        fs::sync_name(&self.path(segment))
     }
 
     fn read(&mut self, segment: u64, offset: u64, bytes: usize) -> io::Result<&[u8]> {
@@ -149,10 +150,6 @@ impl SpoolFiles {
 
 fn name(segment: u64) -> String {
     format!("{segment:016x}.{EXTENSION}")
-}
-
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
 }
 
 fn unread(error: &io::Error) -> Unread {

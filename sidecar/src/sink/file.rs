@@ -6,6 +6,7 @@
 use super::verdict::Verdict;
 use super::written;
 use crate::config::FileSettings;
+use crate::io::fs;
 use crate::io::room::Room;
 use crate::record::time::Nanos;
 use bytes::Bytes;
@@ -64,8 +65,8 @@ fn append(settings: &FileSettings, room: Option<&Room>, now: Nanos, body: &[u8])
     })?;
     if settings.fsync == Fsync::Batch {
         file.sync_data()?;
-        if is_new && let Some(parent) = path.parent() {
-            File::open(parent)?.sync_all()?;
+        if is_new {
+            fs::sync_name(path)?;
         }
     }
     Ok(())

@@ -258,30 +258,14 @@ impl World {
         if text.is_empty() {
             if self.is_stopped {
                 self.asked = None;
-                let answer = Answer::Ended;
-                self.engine.handle(
-                    self.now,
-                    Input::Answer {
-                        stream,
-                        question,
-                        answer,
-                    },
-                );
+                self.tell(stream, question, Answer::Ended);
                 return true;
             }
             return false;
         }
         self.asked = Some((stream, question, end));
         self.handed = self.handed.max(end);
-        let answer = Answer::Data(text.as_bytes());
-        self.engine.handle(
-            self.now,
-            Input::Answer {
-                stream,
-                question,
-                answer,
-            },
-        );
+        self.tell(stream, question, Answer::Data(text.as_bytes()));
         true
     }
 
@@ -323,6 +307,17 @@ impl World {
         }
     }
 
+    fn tell(&mut self, stream: StreamId, question: u64, answer: Answer<'_>) {
+        self.engine.handle(
+            self.now,
+            Input::Answer {
+                stream,
+                question,
+                answer,
+            },
+        );
+    }
+
     fn answer(&mut self, stream: StreamId, question: u64, ask: &Ask) {
         match ask {
             Ask::Probe => {
@@ -333,14 +328,7 @@ impl World {
                     started: None,
                     found: (BEGIN + i64::try_from(self.written / LINES_A_SECOND).unwrap()) * SECOND,
                 });
-                self.engine.handle(
-                    self.now,
-                    Input::Answer {
-                        stream,
-                        question,
-                        answer,
-                    },
-                );
+                self.tell(stream, question, answer);
             }
             Ask::Stream { since, .. } => {
                 let since = since.map_or(0, |since| usize::try_from(since - BEGIN).unwrap_or_default());

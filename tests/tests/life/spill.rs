@@ -9,6 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 use logship_crd::names::{SIDECAR_ADMIN_PORT, STATE_VOLUME};
 use logship_crd::v1alpha1::{LogShipping, SpillBound};
 use logship_tests::cluster::{address, is_ready};
+use logship_tests::manifests::torrent;
 use logship_tests::node::{self, Rotated};
 use logship_tests::oracle;
 use logship_tests::peers::{self, HttpSink};
@@ -192,16 +193,6 @@ async fn output_that_was_rotated_away_while_the_sink_was_down_arrives_once_altho
     let pod = ground.wait_ready("web").await?;
     ensure!(restarts(&pod, "app") == Some(0) && restarts(&pod, SIDECAR) == Some(1));
     Ok(())
-}
-
-/// Some 8 MB a second until there is a file /tmp/stop, then how many lines it were, each second.
-fn torrent() -> String {
-    let filling = "x".repeat(8_000);
-    format!(
-        "BEGIN {{ while (system(\"test -e /tmp/stop\")) {{ \
-         for (j = 0; j < 100; j++) print \"web=\" i++ \";{filling}\"; fflush(); system(\"usleep 95000\") }} \
-         while (1) {{ print \"end=\" i \";\"; fflush(); system(\"sleep 1\") }} }}"
-    )
 }
 
 /// Since when the pod is ready.

@@ -151,6 +151,9 @@ async fn dead_sink_holds_a_deletion_for_the_drain_time_and_what_is_left_is_count
             if own > DRAIN + Duration::from_millis(500) || whole > DRAIN + SLACK {
                 still_late.push(kind);
             }
+            println!(
+                "{name}: drain {DRAIN:?}, the sidecar took {own:?}, all containers ended after {whole:?}"
+            );
             times.push((name.to_owned(), own, whole));
         }
         if still_late.is_empty() {

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use logship_tests::cluster::Namespace;
 use logship_tests::follower::Follower;
+use logship_tests::manifests::{torrent, until_stopped};
 use logship_tests::node::Rotated;
 use logship_tests::peers::HttpSink;
 use logship_tests::wait::{Look, PATIENCE, wait_for};
@@ -53,14 +54,6 @@ async fn written_in_the_end(
     .await?;
     let told = oracle::lines(&sink.received(), "end").pop();
     told.context("the end tells how many")
-}
-
-/// Until there is a file /tmp/stop, these statements ten times a second; then how many lines it were, each second.
-fn until_stopped(statements: &str) -> String {
-    format!(
-        "BEGIN {{ while (system(\"test -e /tmp/stop\")) {{ {statements} fflush(); system(\"usleep 95000\") }} \
-         while (1) {{ print \"end=\" i \";\"; fflush(); system(\"sleep 1\") }} }}"
-    )
 }
 
 /// What the sidecar's status says about output that may be missing.
@@ -116,14 +109,6 @@ async fn nothing_is_lost_when_the_kubelet_rotates_what_is_followed() -> Result<(
         }
     }
     bail!("there was a gap in each of {TRIES} tries");
-}
-
-/// Some 8 MB a second.
-fn torrent() -> String {
-    let filling = "x".repeat(8_000);
-    until_stopped(&format!(
-        "for (j = 0; j < 100; j++) print \"web=\" i++ \";{filling}\";"
-    ))
 }
 
 #[tokio::test(flavor = "multi_thread")]

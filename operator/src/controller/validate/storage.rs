@@ -11,8 +11,6 @@ use logship_crd::{agent_config as agent, v1alpha1 as v1};
 const SPILL_BYTES: u64 = 16 << 20;
 /// Less is not worth its files.
 const SPILL_BYTES_MIN: u64 = 1 << 20;
-/// For checkpoints, and for what is written anew before the old is gone.
-const RESERVED_BYTES: u64 = 1 << 20;
 
 /// Gives every source that says nothing as much as there is room for, half of it at most: sinks that write files use the volume as well.
 /// Where sources say it and it does not fit, that is a mistake.
@@ -25,7 +23,7 @@ pub(super) fn share(
     let sinks = u64::try_from(spec.sinks.len()).unwrap_or(u64::MAX);
     let others = sinks
         .saturating_mul(dead_letter_bytes)
-        .saturating_add(RESERVED_BYTES);
+        .saturating_add(agent::RESERVED_BYTES);
     let said = spec.sources.iter().map(said).collect::<Vec<_>>();
     let asked: u64 = outputs(sources)
         .zip(&said)

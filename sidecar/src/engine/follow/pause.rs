@@ -101,6 +101,28 @@ mod tests {
     }
 
     #[test]
+    fn those_that_were_refused_throughout_an_outage_come_back_scattered() {
+        let window = Duration::from_millis(500);
+        for outage in [4, 8, 9, 10, 60].map(Duration::from_secs) {
+            let mut random = fastrand::Rng::with_seed(7);
+            let mut comes = || {
+                let (mut pause, mut now) = (Pause::new(), Duration::ZERO);
+                while now < outage {
+                    now += pause.after_failure(None, random.f64());
+                }
+                now.saturating_sub(outage)
+            };
+            let mut behind: Vec<_> = (0..1000).map(|_| comes()).collect();
+            behind.sort_unstable();
+            for (before, first) in behind.iter().enumerate() {
+                let come = behind.partition_point(|time| *time < *first + window) - before;
+                let who = format!("{come} within {window:?} from {first:?} after {outage:?}");
+                assert!(come < behind.len() / 3, "{who}");
+            }
+        }
+    }
+
+    #[test]
     fn container_that_has_not_started_is_looked_at_often_for_a_minute() {
         let mut pause = Pause::new();
         let mut since = Duration::ZERO;
