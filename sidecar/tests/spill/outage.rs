@@ -293,12 +293,13 @@ fn again(place: Place, api: &Api, document: &Value) -> Shipper {
 fn stop_with_a_dead_sink_leaves_what_is_not_sent_to_the_next_start() {
     let (api, book) = (Api::start(), Book::start());
     let mut document = to(&book.url("bus"), 16 * MIB);
-    document["drainMs"] = json!(2000);
+    // The rest is read meanwhile.
+    document["drainMs"] = json!(5000);
     let shipper = Shipper::with(&api, &document);
     book.close(true);
     let expected = numbered(0..2000);
     write(&api, &expected);
-    eventually("it is read", || (shipper.count("records") == 2000).then_some(()));
+    eventually("it is read", || (shipper.count("records") > 0).then_some(()));
     // At once: it never waited for the sink as long as it does before it spills.
     let place = shipper.terminate();
     assert_eq!(lines_on_disk(&spool(&place)).len(), 2000);
