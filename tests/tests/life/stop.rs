@@ -4,10 +4,11 @@
 
 use super::ground::{Ground, KINDS, SIDECAR, container, end, native, pod, status};
 use anyhow::Context;
+use futures::AsyncReadExt;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, ListParams, LogParams};
 use logship_tests::NODE_ADDRESS;
 use logship_tests::wait::{Look, PATIENCE, wait_for};
 use serde_json::{Value, json};
@@ -97,11 +98,15 @@ fn own_share(log: &str) -> Option<Duration> {
     over.duration_since(told).try_into().ok()
 }
 
+/// When a pod was deleted, by the answer to the deletion: the kubelet deletes it again when all has ended, and then it has another time.
+fn deletion(pod: &Pod) -> Option<Timestamp> {
+    let grace = Duration::from_secs(u64::try_from(pod.metadata.deletion_grace_period_seconds?).ok()?);
+    Some(pod.metadata.deletion_timestamp.as_ref()?.0 - grace)
+}
+
 /// From the deletion to the end of the last container, in whole seconds, by the times that the pod has of them: when a busy kubelet tells
 /// of an end is another matter.
-fn time_to_end(pod: &Pod) -> Option<Duration> {
-    let grace = Duration::from_secs(u64::try_from(pod.metadata.deletion_grace_period_seconds?).ok()?);
-    let deleted = pod.metadata.deletion_timestamp.as_ref()?.0 - grace;
+fn time_to_end(deleted: Timestamp, pod: &Pod) -> Option<Duration> {
     let ends = [SIDECAR, "app"].map(|container| Some(end(pod, container)?.finished_at.as_ref()?.0));
     ends.into_iter().max()??.duration_since(deleted).try_into().ok()
 }
@@ -109,13 +114,23 @@ fn time_to_end(pod: &Pod) -> Option<Duration> {
 /// Deletes the pod and looks at its end: what the sidecar took by its own account, and all containers by the pod's.
 async fn end_of(ground: &Ground, name: &str) -> anyhow::Result<[Duration; 2]> {
     let all_ended = |pod: &Pod| end(pod, SIDECAR).is_some() && end(pod, "app").is_some();
+    let pods = ground.namespace.api::<Pod>();
     // The kubelet may remove a container, and its log with it, as soon as it has ended.
-    let follow = ["logs", "--follow", name, "--container", SIDECAR];
-    let (log, pod) = tokio::try_join!(ground.namespace.must_kubectl(&follow), async {
-        ground.delete(name).await?;
-        ground.wait_pod(name, "its containers ended", all_ended).await
-    })?;
-    let whole = time_to_end(&pod).with_context(|| format!("{name}: it says when it ended"))?;
+    let follow = LogParams {
+        container: Some(SIDECAR.to_owned()),
+        follow: true,
+        ..LogParams::default()
+    };
+    let mut stream = std::pin::pin!(pods.log_stream(name, &follow).await?);
+    let deleted = pods.delete(name, &DeleteParams::default()).await?.left();
+    let mut log = String::new();
+    stream.read_to_string(&mut log).await?;
+    let pod = ground.wait_pod(name, "its containers ended", all_ended).await?;
+    let deleted = deleted
+        .as_ref()
+        .and_then(deletion)
+        .with_context(|| format!("{name}: the answer says when it was deleted"))?;
+    let whole = time_to_end(deleted, &pod).with_context(|| format!("{name}: it says when it ended"))?;
     let own = own_share(&log)
         .with_context(|| format!("{name}: its log says when it was told to stop, and when it did: {log}"))?;
     ground.release(name).await?;
