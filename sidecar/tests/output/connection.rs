@@ -92,8 +92,10 @@ impl Connection {
         self.end = Some(end);
     }
 
+    /// What is on its way is gone, and its end too: one that came without it would say that all had come.
     pub fn freeze(&mut self) {
         self.pipe.clear();
+        self.end = None;
         self.is_frozen = true;
     }
 

@@ -14,14 +14,20 @@ const BEGIN: Nanos = 1_767_322_800 * SECOND;
 const ROTATION_INTERVAL: Duration = Duration::from_secs(3);
 pub const NAMES: [&str; 2] = ["web", "job"];
 
+/// What is known of a line by who reads it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Line {
+    pub time: Nanos,
+    pub text: String,
+}
+
 /// A line that a container wrote.
 #[derive(Debug, Clone)]
 pub struct Written {
     pub container: usize,
     pub run: usize,
     file: usize,
-    pub text: String,
-    pub time: Nanos,
+    pub line: Line,
     /// It is not served any more.
     pub gone: Option<Gone>,
 }
@@ -34,22 +40,24 @@ pub struct Gone {
     pub is_told: bool,
 }
 
-/// Where the end of a line is not written yet.
-#[derive(Debug, Clone)]
-struct Open {
-    time: Nanos,
-    text: String,
+/// An answer with a run's output.
+#[derive(Debug)]
+struct Look {
+    opened: Tick,
+    /// It seemed to come to the end, and did not.
+    is_cut: bool,
 }
 
 #[derive(Debug)]
 pub struct Node {
     pub containers: Vec<Container>,
     pub lines: Vec<Written>,
-    /// How often each text was written.
-    pub texts: BTreeMap<String, usize>,
+    /// How often each was written.
+    pub written: BTreeMap<Line, usize>,
     /// Of the lines, those that may still be served.
     served: Vec<usize>,
-    open: Vec<Option<Open>>,
+    /// Lines of which the end is not written yet.
+    open: Vec<Option<Line>>,
     rotated_at: Vec<Tick>,
     /// What the status says, while it is old.
     old: Option<Vec<(ContainerState, u32, Option<i64>)>>,
@@ -57,8 +65,8 @@ pub struct Node {
     is_removed: Vec<bool>,
     /// Runs of which lines were taken.
     read: BTreeSet<(usize, usize)>,
-    /// Runs whose last reader seemed to come to the end, and did not.
-    cut: BTreeSet<(usize, usize)>,
+    /// The last answer with the output of each run.
+    looks: BTreeMap<(usize, usize), Look>,
     /// By which the clock was set.
     pub clock: Nanos,
 }
@@ -71,14 +79,14 @@ impl Node {
                 .map(|name| Container::new(name, Kind::Regular, BEGIN))
                 .collect(),
             lines: Vec::new(),
-            texts: BTreeMap::new(),
+            written: BTreeMap::new(),
             served: Vec::new(),
             open: vec![None; NAMES.len()],
             rotated_at: vec![Tick::ZERO; NAMES.len()],
             old: None,
             is_removed: vec![false; NAMES.len()],
             read: BTreeSet::new(),
-            cut: BTreeSet::new(),
+            looks: BTreeMap::new(),
             clock: 0,
         }
     }
@@ -101,7 +109,7 @@ impl Node {
             return;
         }
         run.write_piece(time, text.as_bytes(), false);
-        let open = self.open[container].get_or_insert(Open {
+        let open = self.open[container].get_or_insert(Line {
             time,
             text: String::new(),
         });
@@ -120,20 +128,19 @@ impl Node {
     }
 
     fn complete(&mut self, container: usize, text: &str) {
-        let Some(open) = self.open[container].take() else {
+        let Some(mut line) = self.open[container].take() else {
             return;
         };
         let run = self.containers[container].runs.len() - 1;
         let file = self.containers[container].run().file();
-        let text = open.text + text;
-        *self.texts.entry(text.clone()).or_default() += 1;
+        line.text.push_str(text);
+        *self.written.entry(line.clone()).or_default() += 1;
         self.served.push(self.lines.len());
         self.lines.push(Written {
             container,
             run,
             file,
-            text,
-            time: open.time,
+            line,
             gone: None,
         });
     }
@@ -183,10 +190,11 @@ impl Node {
         (state, restarts, Some(last.started().div_euclid(SECOND)))
     }
 
-    /// A container as the pod's status has it.
-    pub fn instance(&self, now: Tick, container: usize) -> Instance {
+    /// A container as the pod's status has it when it is looked at.
+    pub fn look(&mut self, now: Tick, container: usize) -> Instance {
         let old = self.old.as_ref().map(|all| all[container]);
         let (state, restarts, started) = old.unwrap_or_else(|| self.status(container));
+        self.was_found(container, restarts);
         Instance {
             container: NAMES[container].to_owned(),
             state,
@@ -209,55 +217,74 @@ impl Node {
         self.read.insert((container, run));
     }
 
-    /// The answer with a run's output ended cleanly, but not where that ends.
+    /// A run's output is asked for.
+    pub fn was_opened(&mut self, now: Tick, container: usize, run: usize) {
+        let look = Look {
+            opened: now,
+            is_cut: false,
+        };
+        self.looks.insert((container, run), look);
+    }
+
+    /// The answer ended cleanly, but not where the output ends.
     pub fn was_cut(&mut self, container: usize, run: usize) {
-        self.cut.insert((container, run));
+        if let Some(look) = self.looks.get_mut(&(container, run)) {
+            look.is_cut = true;
+        }
     }
 
-    /// It is asked for again.
-    pub fn was_opened(&mut self, container: usize, run: usize) {
-        self.cut.remove(&(container, run));
+    /// The pod is looked at, and so often it was restarted: of a run that may be asked for again nothing seems to be read.
+    fn was_found(&mut self, container: usize, restarts: u32) {
+        let restarts = usize::try_from(restarts).unwrap();
+        for ((_, run), look) in self.looks.range_mut((container, 0)..(container + 1, 0)) {
+            look.is_cut &= run + 1 < restarts;
+        }
     }
 
-    /// A process begins that knows nothing of these containers.
-    pub fn begin_reading(&mut self, is_unknown: impl Fn(usize) -> bool) {
-        self.read.retain(|(container, _)| !is_unknown(*container));
+    /// Whether a line that is gone seems to have been read: two restarts followed the clean end of the last answer with its run before
+    /// the pod was looked at. What was read to the end of a container that ran ends so too, and nobody can tell them apart.
+    pub fn seems_read(&self, written: &Written, gone: Gone) -> bool {
+        let look = self.looks.get(&(written.container, written.run));
+        let was_cut = look.is_some_and(|look| look.is_cut && gone.at >= look.opened);
+        was_cut && !self.keeps(written.container, written.run)
+    }
+
+    /// Whether a run's output is still served.
+    fn keeps(&self, container: usize, run: usize) -> bool {
+        let last = self.containers[container].runs.len() - 1;
+        run == last || (run + 1 == last && !self.is_removed[container])
+    }
+
+    /// A process begins that knows of no lines but those of these runs, however much was read by the one before.
+    pub fn begin_reading(&mut self, is_known: impl Fn(usize, usize) -> bool) {
+        self.read.retain(|(container, run)| is_known(*container, *run));
     }
 
     /// Notes what is not served any more, neither to a new reader nor to these of a container.
     pub fn forget(&mut self, now: Tick, open: &[(usize, usize, usize)]) {
-        let Self {
-            containers,
-            lines,
-            served,
-            is_removed,
-            read,
-            cut,
-            ..
-        } = self;
-        served.retain(|index| {
-            let line = &mut lines[*index];
-            let runs = &containers[line.container].runs;
-            let last = runs.len() - 1;
-            let is_kept = line.run == last || (line.run + 1 == last && !is_removed[line.container]);
-            let is_current = line.file == runs[line.run].file();
+        let served = std::mem::take(&mut self.served);
+        let (kept, gone): (Vec<_>, Vec<_>) = served
+            .into_iter()
+            .partition(|index| self.serves(&self.lines[*index], open));
+        self.served = kept;
+        for index in gone {
+            let line = &self.lines[index];
             let of_run = (line.container, line.run);
-            let mut open = open.iter();
-            let is_open =
-                open.any(|(container, run, file)| (*container, *run) == of_run && *file <= line.file);
-            if is_open || (is_current && is_kept) {
-                return true;
-            }
-            let mut read_before = read.range((line.container, 0)..of_run);
+            let last = self.containers[line.container].runs.len() - 1;
+            let mut read_before = self.read.range((line.container, 0)..of_run);
             let follows_one = read_before.next().is_some();
-            // Where two restarts follow, so ends also what was read to the end of a container that ran: nobody can tell them apart.
-            let seems_read = !is_kept && cut.contains(&of_run);
-            let is_read = read.contains(&of_run) || (follows_one && line.run < last);
-            line.gone = Some(Gone {
-                at: now,
-                is_told: is_read && !seems_read,
-            });
-            false
-        });
+            let is_told = self.read.contains(&of_run) || (follows_one && line.run < last);
+            self.lines[index].gone = Some(Gone { at: now, is_told });
+        }
+    }
+
+    fn serves(&self, line: &Written, open: &[(usize, usize, usize)]) -> bool {
+        let Written {
+            container, run, file, ..
+        } = *line;
+        let is_current = file == self.containers[container].runs[run].file();
+        let mut open = open.iter();
+        let is_open = open.any(|(opened, of, from)| (*opened, *of) == (container, run) && *from <= file);
+        is_open || (is_current && self.keeps(container, run))
     }
 }

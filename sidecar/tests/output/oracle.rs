@@ -2,19 +2,19 @@
 //! was not served is told.
 
 use crate::container::SECOND;
-use crate::node::{NAMES, Node};
+use crate::node::{Line, NAMES, Node};
 use logship::engine::Tick;
 use logship::engine::follow::Gap;
 use logship::engine::report::Report;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 #[derive(Debug, Default)]
 pub struct Oracle {
-    delivered: BTreeMap<String, usize>,
+    delivered: BTreeMap<Line, usize>,
     /// Since positions were saved.
-    unsaved: BTreeMap<String, usize>,
+    unsaved: BTreeMap<Line, usize>,
     /// What kills may have repeated.
-    repeatable: BTreeMap<String, usize>,
+    repeatable: BTreeMap<Line, usize>,
     left_at: Option<Tick>,
     suspected: Vec<(String, Gap)>,
     missed: BTreeMap<String, usize>,
@@ -31,18 +31,18 @@ impl Oracle {
     }
 
     /// A sink takes over a record.
-    pub fn delivered(&mut self, node: &Node, text: &str) -> Result<(), String> {
-        *self.delivered.entry(text.to_owned()).or_default() += 1;
-        *self.unsaved.entry(text.to_owned()).or_default() += 1;
-        let written = node.texts.get(text).copied().unwrap_or_default();
+    pub fn delivered(&mut self, node: &Node, line: &Line) -> Result<(), String> {
+        *self.delivered.entry(line.clone()).or_default() += 1;
+        *self.unsaved.entry(line.clone()).or_default() += 1;
+        let written = node.written.get(line).copied().unwrap_or_default();
         if written == 0 {
-            return Err(format!("nobody wrote {text:?}"));
+            return Err(format!("nobody wrote {line:?}"));
         }
-        let allowed = written + self.repeatable.get(text).copied().unwrap_or_default();
-        if self.delivered[text] > allowed && !self.is_lenient {
+        let allowed = written + self.repeatable.get(line).copied().unwrap_or_default();
+        if self.delivered[line] > allowed && !self.is_lenient {
             return Err(format!(
-                "{text:?} was written {written} times and delivered {} times",
-                self.delivered[text]
+                "{line:?} was written {written} times and delivered {} times",
+                self.delivered[line]
             ));
         }
         Ok(())
@@ -59,8 +59,8 @@ impl Oracle {
 
     pub fn crashed(&mut self, now: Tick) {
         self.left(now);
-        for (text, count) in std::mem::take(&mut self.unsaved) {
-            *self.repeatable.entry(text).or_default() += count;
+        for (line, count) in std::mem::take(&mut self.unsaved) {
+            *self.repeatable.entry(line).or_default() += count;
         }
     }
 
@@ -84,33 +84,35 @@ impl Oracle {
         let mut left = self.delivered.clone();
         let mut lost = Vec::new();
         // Of equal lines those that are gone are the ones that are missing.
-        let (gone, served): (Vec<_>, Vec<_>) = node.lines.iter().partition(|line| line.gone.is_some());
-        for line in served.into_iter().chain(gone) {
-            match left.get_mut(&line.text).filter(|count| **count > 0) {
+        let (gone, served): (Vec<_>, Vec<_>) = node.lines.iter().partition(|written| written.gone.is_some());
+        for written in served.into_iter().chain(gone) {
+            match left.get_mut(&written.line).filter(|count| **count > 0) {
                 Some(count) => *count -= 1,
-                None => lost.push(line),
+                None => lost.push(written),
             }
         }
-        let mut untold: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-        for line in &lost {
-            let Some(gone) = line.gone else {
-                return Err(format!("{line:?} is served and was not delivered"));
+        let mut untold: BTreeMap<usize, BTreeMap<usize, &Line>> = BTreeMap::new();
+        for written in &lost {
+            let Some(gone) = written.gone else {
+                return Err(format!("{written:?} is served and was not delivered"));
             };
             // Times may go back.
             let is_suspected = self.suspected.iter().any(|(container, gap)| {
                 let between = gap.from - SECOND..=gap.to + SECOND;
-                container == NAMES[line.container] && between.contains(&line.time)
+                container == NAMES[written.container] && between.contains(&written.line.time)
             });
             let was_left = self.left_at.is_some_and(|at| at >= gone.at);
-            if gone.is_told && !is_suspected && !was_left && !self.is_lenient {
-                untold.entry(line.container).or_default().insert(line.run);
+            let is_told = gone.is_told && !node.seems_read(written, gone);
+            if is_told && !is_suspected && !was_left && !self.is_lenient {
+                let runs = untold.entry(written.container).or_default();
+                runs.entry(written.run).or_insert(&written.line);
             }
         }
         for (container, runs) in untold {
             let told = self.missed.get(NAMES[container]).copied().unwrap_or_default();
             if runs.len() > told {
                 return Err(format!(
-                    "lines of the runs {runs:?} of {} are missing, {told} were told, and {:?}",
+                    "of {} lines are missing, by run the first is {runs:.60?}; {told} runs were told, and {:?}",
                     NAMES[container], self.suspected
                 ));
             }

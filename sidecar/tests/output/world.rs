@@ -6,7 +6,7 @@ mod beginning;
 
 use self::beginning::{config, start};
 use crate::connection::Connection;
-use crate::node::{NAMES, Node};
+use crate::node::{Line, NAMES, Node};
 use crate::oracle::Oracle;
 use crate::profile::{Act, Profile};
 use fastrand::Rng;
@@ -14,7 +14,7 @@ use logship::config::Config;
 use logship::engine::follow::Ask;
 use logship::engine::outlets::StreamId;
 use logship::engine::{Engine, Input, Output, Tick};
-use logship::record::time::Nanos;
+use logship::record::time::{Nanos, parse_rfc3339};
 use logship::sink::verdict::Verdict;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
@@ -58,7 +58,7 @@ pub struct World {
     asked: VecDeque<(StreamId, u64, Ask)>,
     connections: Vec<Connection>,
     refusals: VecDeque<Refusal>,
-    sending: VecDeque<(u64, Vec<String>)>,
+    sending: VecDeque<(u64, Vec<Line>)>,
     is_up: bool,
     saved: Option<Vec<u8>>,
     /// What the node's clock was set to when each stream was opened last.
@@ -104,7 +104,6 @@ impl World {
     pub fn run(&mut self) -> Result<Tally, String> {
         for _ in 0..self.profile.steps {
             let act = self.profile.next(&mut self.rng);
-            self.note(|| format!("{act:?}"));
             self.act(act)?;
             self.look();
         }
@@ -204,7 +203,7 @@ impl World {
             }
             Output::Send { id, batch, .. } => {
                 let records = batch.body.split(|byte| *byte == b'\n');
-                let records = records.filter(|record| !record.is_empty()).map(text);
+                let records = records.filter(|record| !record.is_empty()).map(line);
                 self.sending.push_back((id, records.collect()));
             }
             Output::Save(document) => {
@@ -230,8 +229,8 @@ impl World {
 
     /// Hands the engine something, if there is something for it.
     fn observe(&mut self) -> Result<bool, String> {
-        if let Some((id, records)) = self.sending.pop_front() {
-            self.settle_batch(id, &records)?;
+        if let Some((id, lines)) = self.sending.pop_front() {
+            self.settle_batch(id, &lines)?;
             return Ok(true);
         }
         let mut streams = self.asked.iter().map(|(stream, ..)| *stream);
@@ -251,11 +250,11 @@ impl World {
         Ok(false)
     }
 
-    fn settle_batch(&mut self, batch: u64, records: &[String]) -> Result<(), String> {
+    fn settle_batch(&mut self, batch: u64, lines: &[Line]) -> Result<(), String> {
         let verdict = if self.is_up {
-            for record in records {
-                self.note(|| format!("  delivered {record:.60}"));
-                self.oracle.delivered(&self.node, record)?;
+            for line in lines {
+                self.note(|| format!("  delivered {:.60}", line.text));
+                self.oracle.delivered(&self.node, line)?;
             }
             Verdict::Delivered
         } else {
@@ -282,7 +281,10 @@ impl World {
     }
 }
 
-fn text(record: &[u8]) -> String {
+fn line(record: &[u8]) -> Line {
     let record: serde_json::Value = serde_json::from_slice(record).unwrap();
-    record["message"].as_str().unwrap().to_owned()
+    Line {
+        time: parse_rfc3339(record["timestamp"].as_str().unwrap().as_bytes()).unwrap(),
+        text: record["message"].as_str().unwrap().to_owned(),
+    }
 }

@@ -1,7 +1,9 @@
 //! What is counted and told of a container's output: each thing once.
 
-use super::stream::{Cause, Gap};
+use super::question::Instance;
+use super::stream::{Cause, Gap, Suspicion};
 use crate::engine::report::Report;
+use crate::engine::resume::LineKey;
 
 /// What was counted of a container's output.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,7 +23,9 @@ pub struct FollowCounts {
 pub(super) struct Account {
     pub counts: FollowCounts,
     /// A gap that nobody was told of, and the restart count that was found before.
-    suspected: Option<(Gap, u32)>,
+    suspected: Option<(Suspicion, u32)>,
+    /// One that a restart explains if the line behind it is not of the instance before that.
+    doubted: Option<(Gap, LineKey)>,
     /// What is wrong, until something new comes.
     said: Option<String>,
     /// People were told that the container is read.
@@ -61,15 +65,44 @@ impl Account {
     }
 
     /// A gap that a restart would explain; the container had this restart count.
-    pub fn suspect(&mut self, gap: Gap, restarts: u32) {
+    pub fn suspect(&mut self, gap: Suspicion, restarts: u32) {
         self.suspected = Some((gap, restarts));
     }
 
-    /// What is suspected, now that the container has this restart count; none: it will not be known.
-    pub fn judge(&mut self, container: &str, restarts: Option<u32>) -> Option<Report> {
-        let (gap, before) = self.suspected.take()?;
-        let is_explained = restarts.is_some_and(|restarts| restarts != before);
-        (!is_explained).then(|| self.lacks(container, gap))
+    /// What is suspected, now that the container was found so; none: it will not be known.
+    pub fn judge(&mut self, container: &str, found: Option<&Instance>) -> Option<Report> {
+        let Some(found) = found else {
+            let gap = self.suspected.take().map(|(suspicion, _)| suspicion.gap);
+            let gap = gap.or_else(|| self.doubted.take().map(|(gap, _)| gap))?;
+            return Some(self.lacks(container, gap));
+        };
+        let (Suspicion { gap, behind }, before) = self.suspected.take()?;
+        if found.restarts == before {
+            return Some(self.lacks(container, gap));
+        }
+        let behind = behind.filter(|_| before.checked_add(1) == Some(found.restarts))?;
+        // It was written before that instance began, whose first lines may be a moment older than its status says.
+        if found.started.is_some_and(|started| behind.second() + 1 < started) {
+            return Some(self.lacks(container, gap));
+        }
+        self.doubted = Some((gap, behind));
+        None
+    }
+
+    /// The line that will not come from the instance before, if a restart explains the gap.
+    pub fn doubts(&self) -> Option<LineKey> {
+        self.doubted.map(|(_, behind)| behind)
+    }
+
+    /// It has come.
+    pub fn confirm(&mut self, container: &str) -> Option<Report> {
+        let (gap, _) = self.doubted.take()?;
+        Some(self.lacks(container, gap))
+    }
+
+    /// The instance before was read, or nobody has it any more.
+    pub fn explain(&mut self) {
+        self.doubted = None;
     }
 
     /// Output seems to be missing.

@@ -1,6 +1,6 @@
 //! What comes of each answer of the API. See [`super`].
 
-use super::stream::{Cause, Stream, Taken};
+use super::stream::{Cause, Stream, Suspicion, Taken};
 use super::{Answer, ContainerState, Drain, Follow, Instance, Next, Pause, State};
 use crate::engine::Tick;
 use crate::engine::framer::lines::Line;
@@ -72,7 +72,7 @@ impl Follow {
         reports: &mut Vec<Report>,
     ) {
         self.adopt(&found.container, outlets);
-        reports.extend(self.account.judge(&found.container, Some(found.restarts)));
+        reports.extend(self.account.judge(&found.container, Some(&found)));
         if self.seen.was_of_next(found.restarts, found.started) {
             self.instances.mistook();
         }
@@ -135,7 +135,12 @@ impl Follow {
         let continues = self.instances.present() == read
             && goes_on
             && !(is_read_out && self.taken.is_of(of.found, READ_OUT_AGE_MAX));
-        let stream = Stream::new(now, (of, previous), since, repeats, continues);
+        let mut stream = Stream::new(now, (of, previous), since, repeats, continues);
+        if previous {
+            stream.reading.look_out(self.account.doubts());
+        } else {
+            self.account.explain();
+        }
         self.state = State::Streaming(Box::new(stream));
         self.question += 1;
         self.asked = false;
@@ -151,11 +156,9 @@ impl Follow {
         self.state = State::Streaming(stream);
         match gap {
             None => {}
-            Some(gap) if gap.cause == Cause::HeldBack => {
-                reports.push(
-                    self.account
-                        .lacks(self.container.as_deref().unwrap_or_default(), gap),
-                );
+            Some(Suspicion { gap, .. }) if gap.cause == Cause::HeldBack => {
+                let container = self.container.as_deref().unwrap_or_default();
+                reports.push(self.account.lacks(container, gap));
             }
             Some(gap) => {
                 self.account.suspect(gap, restarts);
@@ -194,11 +197,12 @@ impl Follow {
             Some(Taken::Repeat) | None => {}
         };
         match bytes {
-            Some(bytes) => {
-                lines.push(bytes, each);
-                reading.count(bytes.len());
-            }
+            Some(bytes) => lines.push(bytes, each),
             None => lines.flush(each),
+        }
+        if reading.has_come() {
+            let container = self.container.as_deref().unwrap_or_default();
+            reports.extend(self.account.confirm(container));
         }
     }
 
@@ -222,12 +226,13 @@ impl Follow {
         let is_believed = is_over && (was_so || stream.ends_as_known());
         let is_last = !previous && self.drain == Some(Drain::WhatIsThere) && (is_believed || !is_over);
         let is_refused = previous && stream.ends_in_notice();
+        let is_read_out = stream.is_read_out();
         // A line without newline that may go on is served again when it is complete.
         if is_believed || stream.ends_in_notice() {
             self.read(now, &mut stream, None, outlets, reports);
         }
         if is_believed {
-            stream.reading.misses_last(stream.of.found);
+            stream.reading.ends(stream.of.found);
         }
         if let Some(gap) = stream.reading.gap() {
             self.account.suspect(gap, restarts);
@@ -247,7 +252,7 @@ impl Follow {
             self.begin_instance(restarts, outlets);
         } else if is_believed {
             self.instances.read_to_end(restarts);
-        } else if !is_over {
+        } else if !is_over && is_read_out {
             self.instances.read_out(restarts);
         }
         if is_last {

@@ -14,7 +14,7 @@ pub struct Instances {
     complete: Option<u32>,
     /// One that was read to its end, unless the next look at the pod says that it was another.
     read_to_end: Option<u32>,
-    /// One whose stream ended by itself while it ran, as streams do when the container ends.
+    /// One whose stream ended by itself while it ran and where its output may end, as streams do when the container ends.
     read_out: Option<u32>,
 }
 
@@ -110,7 +110,7 @@ impl Instances {
         self.read_to_end = Some(restarts);
     }
 
-    /// The stream of this instance ended by itself while it was found running.
+    /// The stream of this instance ended by itself where its output may end, while it was found running.
     pub fn read_out(&mut self, restarts: u32) {
         self.read_out = Some(restarts);
     }

@@ -15,7 +15,7 @@ pub(super) struct SetBack(Option<Step>);
 struct Step {
     /// What is unread has times from this second on.
     floor: i64,
-    /// From where it would have been asked.
+    /// From where it would have been asked; what is older was written behind it.
     since: i64,
     until: Tick,
 }
@@ -28,7 +28,8 @@ impl SetBack {
         let by = i64::try_from(by.as_secs()).unwrap_or(i64::MAX);
         self.0 = Some(Step {
             floor: floor.saturating_sub(by).saturating_sub(1),
-            since,
+            // What is from between two steps is not behind the second.
+            since: floor,
             until: now + AGE_MAX,
         });
     }
@@ -65,6 +66,17 @@ mod tests {
         assert_eq!(back.since(NOW, Some(105)), Some(48));
         assert_eq!(back.since(NOW, Some(60)), Some(60));
         assert_eq!(back.since(NOW, Some(105)), Some(105));
+    }
+
+    #[test]
+    fn line_from_between_two_steps_is_not_behind_the_second() {
+        let mut back = SetBack::default();
+        back.note(NOW, Some(800), Duration::from_secs(88));
+        // It was set forward meanwhile.
+        back.note(NOW, Some(800), Duration::from_secs(76));
+        let floor = 800 - 88 - 1 - 76 - 1;
+        assert_eq!(back.since(NOW, Some(773)), Some(floor));
+        assert_eq!(back.since(NOW, Some(700)), Some(700));
     }
 
     #[test]

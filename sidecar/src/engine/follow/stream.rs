@@ -17,7 +17,7 @@ use std::time::Duration;
 /// ones before first, at which it may be a second or two the first time and quick the next. So hardly a file lives for less.
 const FILE_AGE_MIN: Duration = Duration::from_secs(1);
 /// What is on its way when reading is held back: less than what a connection's buffers take does not hold the API's reader back.
-const BUFFERED_BYTES_MIN: usize = 64 << 10;
+const BUFFERED_BYTES_MIN: u64 = 64 << 10;
 /// More of a notice is not told.
 const NOTICE_BYTES_MAX: usize = 256;
 
@@ -40,6 +40,13 @@ pub enum Cause {
     /// Reading was held back while times jumped by more than a file may live: the reader goes from the file that it has open to
     /// the current one, over those between.
     HeldBack,
+}
+
+/// A gap, and the line behind it, where there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Suspicion {
+    pub gap: Gap,
+    pub behind: Option<LineKey>,
 }
 
 /// What came of a line.
@@ -85,15 +92,26 @@ pub(super) struct Reading {
     repeats: Repeats,
     /// The last line that was taken is of the same instance, so that it must come again before anything new.
     continues: bool,
-    /// Bytes since reading was held back.
-    behind: Option<usize>,
+    /// Reading was held back before what comes from here on.
+    held_back_at: Option<u64>,
     /// Reading was held back at some time.
     was_held_back: bool,
     /// The first line behind a gap: that of the file which the API's reader went to.
     began: Option<LineKey>,
     /// Time of the line before.
     last: Option<Nanos>,
-    gap: Option<Gap>,
+    /// The last line that was taken did not come where it should have.
+    has_missed_last: bool,
+    gap: Option<Suspicion>,
+    awaited: Awaited,
+}
+
+/// A line that is of another instance if it does not come.
+#[derive(Debug)]
+enum Awaited {
+    None,
+    Line(LineKey),
+    Come,
 }
 
 impl Stream {
@@ -115,18 +133,20 @@ impl Stream {
             reading: Reading {
                 repeats,
                 continues,
-                behind: None,
+                held_back_at: None,
                 was_held_back: false,
                 began: None,
                 last: None,
+                has_missed_last: false,
                 gap: None,
+                awaited: Awaited::None,
             },
         }
     }
 
     /// Nothing was read for a while, because nobody took it.
     pub fn held_back(&mut self) {
-        self.reading.behind.get_or_insert(0);
+        self.reading.held_back_at.get_or_insert(self.lines.at().0);
         self.reading.was_held_back = true;
     }
 
@@ -145,6 +165,12 @@ impl Stream {
         self.first.is_none() && has_come_to_last && self.lines.open().is_empty()
     }
 
+    /// Whether it seems to have come to the end of what was written: from behind the last line that was taken, and to the end of a line.
+    pub fn is_read_out(&self) -> bool {
+        let continues = self.reading.continues && self.reading.repeats.lacks_last().is_some();
+        !continues && !self.reading.has_missed_last && !self.lines.is_open()
+    }
+
     /// Whether the open line is a notice. A line of the container begins with a time, of which at least a digit is there.
     pub fn ends_in_notice(&self) -> bool {
         self.lines
@@ -155,11 +181,6 @@ impl Stream {
 }
 
 impl Reading {
-    /// Bytes that the following lines are in.
-    pub fn count(&mut self, bytes: usize) {
-        self.behind = self.behind.map(|behind| behind.saturating_add(bytes));
-    }
-
     /// Takes one line, behind those that were taken. None: it is nothing.
     pub fn take<'a>(&mut self, line: &Line<'a>, taken: &Resume) -> Option<Taken<'a>> {
         let line = line.text(RECORD_BYTES_MAX + TIMESTAMP_BYTES_MAX)?;
@@ -167,6 +188,9 @@ impl Reading {
             let told = &line.bytes[..line.bytes.len().min(NOTICE_BYTES_MAX)];
             return Some(Taken::Notice(String::from_utf8_lossy(told).into_owned()));
         };
+        if matches!(self.awaited, Awaited::Line(key) if key == output.key) {
+            self.awaited = Awaited::Come;
+        }
         if self.begins_again(output.key, taken) {
             self.repeats = taken.repeats(Some(output.key.second()));
         }
@@ -174,7 +198,7 @@ impl Reading {
             self.last = Some(output.key.time);
             return Some(Taken::Repeat);
         }
-        self.compare(output.key);
+        self.compare(output.key, line.start);
         Some(Taken::New(output))
     }
 
@@ -186,42 +210,63 @@ impl Reading {
     }
 
     /// What seems to be missing since the last question.
-    pub fn gap(&mut self) -> Option<Gap> {
+    pub fn gap(&mut self) -> Option<Suspicion> {
         self.gap.take()
     }
 
-    /// The last line that was taken should have come before what was written at this time, or by then.
-    pub fn misses_last(&mut self, time: Nanos) {
+    /// Looks out for this line.
+    pub fn look_out(&mut self, line: Option<LineKey>) {
+        self.awaited = line.map_or(Awaited::None, Awaited::Line);
+    }
+
+    /// Whether the line has come that it looks out for.
+    pub fn has_come(&self) -> bool {
+        matches!(self.awaited, Awaited::Come)
+    }
+
+    /// By this time all was written, and the last line that was taken should have come.
+    pub fn ends(&mut self, time: Nanos) {
+        self.misses_last(time, None);
+    }
+
+    /// The last line that was taken should have come before what was written at this time.
+    fn misses_last(&mut self, time: Nanos, behind: Option<LineKey>) {
         let before = self.repeats.lacks_last().filter(|_| self.continues);
         if let Some(before) = before {
             self.continues = false;
-            self.gap = Some(Gap {
+            self.has_missed_last = true;
+            let gap = Gap {
                 cause: Cause::Rotation,
                 // Times may go back.
                 from: before.time.min(time),
                 to: before.time.max(time),
-            });
+            };
+            self.gap = Some(Suspicion { gap, behind });
         }
     }
 
-    fn compare(&mut self, key: LineKey) {
+    /// Compares a new line, which begins there, with those before it.
+    fn compare(&mut self, key: LineKey, start: u64) {
         let time = key.time;
         if self.repeats.reach(time) {
-            self.misses_last(time);
+            self.misses_last(time, Some(key));
         }
         let Some(from) = self.last.replace(time) else {
             return;
         };
         let has_jumped = u128::from(time.abs_diff(from)) > FILE_AGE_MIN.as_nanos() && time > from;
-        if has_jumped && self.behind.is_some_and(|behind| behind >= BUFFERED_BYTES_MIN) {
+        let behind = self.held_back_at.map(|at| start.saturating_sub(at));
+        if has_jumped && behind.is_some_and(|behind| behind >= BUFFERED_BYTES_MIN) {
             // Told once each time that reading was held back.
-            self.behind = None;
+            self.held_back_at = None;
             self.began = Some(key);
-            self.gap = Some(Gap {
+            let gap = Gap {
                 cause: Cause::HeldBack,
                 from,
                 to: time,
-            });
+            };
+            let behind = Some(key);
+            self.gap = Some(Suspicion { gap, behind });
         }
     }
 }

@@ -33,7 +33,8 @@ impl World {
         match *ask {
             Ask::Stream { .. } if self.is_set_back(stream, question) => {}
             Ask::Probe => {
-                let instance = self.node.instance(self.now, container);
+                let instance = self.node.look(self.now, container);
+                self.note(|| format!("  {stream} is {instance:?}"));
                 self.tell(stream, question, Answer::Probed(instance));
             }
             Ask::Stream {
@@ -49,9 +50,10 @@ impl World {
                 };
                 match self.node.open(container, query) {
                     Some(reader) => {
+                        self.note(|| format!("  {stream} reads {:?} (run, file)", reader.place()));
                         let asked = (stream, question);
                         let mut connection = Connection::new(self.now, asked, container, reader);
-                        self.node.was_opened(container, connection.run());
+                        self.node.was_opened(self.now, container, connection.run());
                         connection.fill(&self.node.containers);
                         if self.profile.has(Act::Cut) && self.rng.u32(..20) == 0 {
                             let part = self.rng.usize(..=connection.pending());

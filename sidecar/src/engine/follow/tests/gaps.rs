@@ -147,6 +147,17 @@ fn jump_of_the_time_after_reading_was_held_back_is_a_suspected_gap() {
 }
 
 #[test]
+fn jump_is_seen_however_much_comes_at_once() {
+    let mut world = World::new(Vec::new());
+    let (stream, ..) = world.probe(ContainerState::Running, 0);
+    world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
+    world.answer(stream, Answer::HeldBack);
+    let bytes = line(5, "b").repeat(3000) + &line(9, "c");
+    world.answer(stream, Answer::Data(bytes.as_bytes()));
+    assert_eq!(world.follow.counts().held_back_gaps, 1);
+}
+
+#[test]
 fn file_that_is_served_again_and_again_after_reading_was_held_back_over_rotations_is_taken_once() {
     // More lines than are remembered one by one, and a few.
     for lines in [3, 5000] {
@@ -277,6 +288,87 @@ fn end_without_the_last_line_that_was_taken_is_a_suspected_gap() {
     check(&line(5, "a"), 0);
     // Rotated unread, and nothing was written since.
     check("", 1);
+}
+
+/// The line behind the gap is in the output of the instance before, so that one was rotated.
+#[test]
+fn restart_explains_no_gap_that_is_within_the_instance_before() {
+    let check = |started: Option<i64>, before: &str, gaps: u64| {
+        let mut world = World::new(Vec::new());
+        let (stream, ..) = world.probe(ContainerState::Running, 0);
+        world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
+        world.answer(stream, broken());
+        let (stream, ..) = world.probe(ContainerState::Running, 0);
+        world.answer(stream, Answer::Data(line(9, "b").as_bytes()));
+        loop {
+            let (question, _) = world.asked();
+            world.answer(question, found(ContainerState::Running, 1, started));
+            let (stream, ask) = world.asked();
+            if !matches!(ask, Ask::Stream { previous: true, .. }) {
+                break;
+            }
+            world.answer(stream, Answer::Data(before.as_bytes()));
+            world.answer(stream, Answer::Ended);
+        }
+        assert_eq!(world.follow.counts().rotation_gaps, gaps, "{started:?} {before}");
+        assert_eq!(world.follow.conclude(), None);
+    };
+    let (rotated, not) = (line(9, "b"), line(5, "a") + &line(6, "c"));
+    check(Some(second(9)), &rotated, 1);
+    check(None, &rotated, 1);
+    // It is of the instance that had begun by then.
+    check(Some(second(8)), &not, 0);
+}
+
+#[test]
+fn restart_long_after_the_line_behind_a_gap_does_not_explain_it() {
+    let check = |started: u32, gaps: u64| {
+        let mut world = World::new(Vec::new());
+        let (stream, ..) = world.probe(ContainerState::Running, 0);
+        world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
+        world.answer(stream, broken());
+        let (stream, ..) = world.probe(ContainerState::Running, 0);
+        world.answer(stream, Answer::Data(line(9, "b").as_bytes()));
+        let (question, _) = world.asked();
+        world.answer(question, found(ContainerState::Running, 1, Some(second(started))));
+        assert_eq!(world.follow.counts().rotation_gaps, gaps, "{started}");
+    };
+    check(9, 0);
+    // The first lines of an instance may be a moment older than its start.
+    check(10, 0);
+    check(11, 1);
+}
+
+#[test]
+fn end_of_a_stream_that_came_to_no_end_of_output_hides_no_missing_instance() {
+    let check = |known: bool, end: &str, missing: u64| {
+        let mut world = World::new(Vec::new());
+        if known {
+            let (stream, ..) = world.probe(ContainerState::Running, 0);
+            world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
+            world.answer(stream, broken());
+        }
+        let (stream, ..) = world.probe(ContainerState::Running, 0);
+        world.answer(stream, Answer::Data(end.as_bytes()));
+        world.answer(stream, Answer::Ended);
+        // It was started twice meanwhile.
+        world.look(ContainerState::Running, 2);
+        assert_eq!(world.follow.counts().missed_instances, missing, "{known} {end:?}");
+    };
+    let last = line(5, "a");
+    check(false, &last, 0);
+    check(true, &last, 0);
+    check(false, "", 0);
+    // Of another instance, or its file was rotated.
+    check(true, "", 1);
+    check(true, &line(9, "b"), 1);
+    // Broken off, by the container or on the way, and told by the kubelet.
+    check(
+        false,
+        &(last.clone() + "2026-01-02T03:04:06.500000000Z no newline"),
+        1,
+    );
+    check(false, &(last + "failed to open log file"), 1);
 }
 
 #[test]
