@@ -8,6 +8,8 @@ use kube::api::{ListParams, LogParams};
 use kube::{Api, Client};
 use logship_crd::names;
 use logship_crd::v1alpha1::{ConditionType, LogShipping, LogShippingStatus};
+use serde_json::json;
+use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
@@ -80,15 +82,15 @@ impl Namespace {
         let client = Client::try_default()
             .await
             .context("failed to reach the cluster; run this by `make test`")?;
-        must_run("kubectl", &["create", "namespace", name], "").await?;
-        let namespace = Self {
+        let labels: BTreeMap<&str, &str> = labels.iter().filter_map(|label| label.split_once('=')).collect();
+        // With its labels from the first moment: webhooks are chosen by labels that the API server may remember.
+        let manifest =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
+        must_run("kubectl", &["create", "-f", "-"], &manifest.to_string()).await?;
+        Ok(Self {
             name: name.to_owned(),
             client,
-        };
-        if !labels.is_empty() {
-            must_run("kubectl", &[&["label", "namespace", name], labels].concat(), "").await?;
-        }
-        Ok(namespace)
+        })
     }
 
     /// One that opts in.
@@ -265,7 +267,7 @@ impl Namespace {
         .await
     }
 
-    /// What a container printed; empty where it has not started yet.
+    /// What a container printed; empty where it has not started yet: then the kubelet says so, or has not even heard of the pod.
     ///
     /// # Errors
     /// When the API server does not answer.
@@ -277,7 +279,7 @@ impl Namespace {
         };
         match self.api::<Pod>().logs(pod, &parameters).await {
             Ok(text) => Ok(text),
-            Err(kube::Error::Api(status)) if status.code == 400 => Ok(String::new()),
+            Err(kube::Error::Api(status)) if matches!(status.code, 400 | 404) => Ok(String::new()),
             Err(error) => Err(error.into()),
         }
     }

@@ -16,12 +16,19 @@ pub fn quiet_pod(name: &str) -> String {
     )
 }
 
-/// A program for awk that writes some 8 MB a second until there is a file /tmp/stop, then how many lines it were, each second.
-pub fn torrent() -> String {
-    let filling = "x".repeat(8_000);
+/// A program for awk that runs these statements ten times a second until there is a file /tmp/stop, and then says how many lines `i` it were,
+/// each second.
+pub fn until_stopped(statements: &str) -> String {
     format!(
-        "BEGIN {{ while (system(\"test -e /tmp/stop\")) {{ \
-         for (j = 0; j < 100; j++) print \"web=\" i++ \";{filling}\"; fflush(); system(\"usleep 95000\") }} \
+        "BEGIN {{ while (system(\"test -e /tmp/stop\")) {{ {statements} fflush(); system(\"usleep 95000\") }} \
          while (1) {{ print \"end=\" i \";\"; fflush(); system(\"sleep 1\") }} }}"
     )
+}
+
+/// One that writes some 8 MB a second.
+pub fn torrent() -> String {
+    let filling = "x".repeat(8_000);
+    until_stopped(&format!(
+        "for (j = 0; j < 100; j++) print \"web=\" i++ \";{filling}\";"
+    ))
 }

@@ -1,17 +1,23 @@
 //! The operator as Helm installs it.
 
-use crate::cluster::{must_run, run};
+use crate::cluster::{address, is_ready, must_run, name, run};
 use crate::peers;
+use crate::wait::{Look, PATIENCE, wait_for};
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, Client};
-use logship_crd::names::OPERATOR_ADMIN_PORT;
+use logship_crd::names::{OPERATOR_ADMIN_PORT, WEBHOOK_PORT};
 use std::path::Path;
+use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 
 /// Where the operator lives.
 pub const NAMESPACE: &str = "logship-system";
+/// Of one connection.
+const ATTEMPT: Duration = Duration::from_secs(5);
 
 static INSTALLED: OnceCell<()> = OnceCell::const_new();
 
@@ -32,14 +38,47 @@ pub async fn install(settings: &[&str]) -> Result<String> {
         NAMESPACE,
         "--create-namespace",
         "--wait",
-        "--timeout=3m",
+        "--timeout=6m",
         "--set",
         images,
     ];
     for setting in settings {
         arguments.extend(["--set", setting]);
     }
-    must_run("helm", &arguments, "").await
+    let said = must_run("helm", &arguments, "").await?;
+    wait_until_reachable().await?;
+    Ok(said)
+}
+
+/// Waits until the webhook's Service leads somewhere. A replica that is ready listens, that is ours; that kube-proxy has heard of it is the
+/// cluster's affair, and on a busy machine it may take a second longer.
+async fn wait_until_reachable() -> Result<()> {
+    let client = Client::try_default().await?;
+    let is_staying = |pod: &&Pod| is_ready(pod) && pod.metadata.deletion_timestamp.is_none();
+    for pod in replicas(&client).await?.iter().filter(is_staying) {
+        TcpStream::connect((address(pod)?, WEBHOOK_PORT))
+            .await
+            .with_context(|| format!("{} is ready and does not listen", name(pod)))?;
+    }
+    let service = [
+        "-n",
+        NAMESPACE,
+        "get",
+        "service",
+        "logship-webhook",
+        "-o",
+        "jsonpath={.spec.clusterIP}",
+    ];
+    let service = must_run("kubectl", &service, "").await?;
+    wait_for("the webhook's Service leads to a replica", PATIENCE, async || {
+        // Packets to a Service without endpoints are refused, or, for a moment, nobody's.
+        let connected = timeout(ATTEMPT, TcpStream::connect((&*service, 443))).await;
+        Ok(match connected {
+            Ok(Ok(_)) => Look::Done(()),
+            other => Look::NotYet(other.map(drop)),
+        })
+    })
+    .await
 }
 
 /// Removes the release and waits until it is gone.
@@ -49,7 +88,7 @@ pub async fn install(settings: &[&str]) -> Result<String> {
 pub async fn uninstall() -> Result<String> {
     must_run(
         "helm",
-        &["uninstall", "logship", "-n", NAMESPACE, "--wait", "--timeout=2m"],
+        &["uninstall", "logship", "-n", NAMESPACE, "--wait", "--timeout=4m"],
         "",
     )
     .await
@@ -120,7 +159,7 @@ pub async fn scale(replicas: u32) -> Result<()> {
             "rollout",
             "status",
             "deployment/logship-operator",
-            "--timeout=2m",
+            "--timeout=4m",
         ],
         "",
     )
@@ -134,7 +173,7 @@ pub async fn scale(replicas: u32) -> Result<()> {
             "pod",
             "-l",
             "app.kubernetes.io/component=operator",
-            "--timeout=2m",
+            "--timeout=4m",
         ];
         let outcome = run("kubectl", &gone, "").await?;
         anyhow::ensure!(
@@ -142,6 +181,7 @@ pub async fn scale(replicas: u32) -> Result<()> {
             "{}",
             outcome.text
         );
+        return Ok(());
     }
-    Ok(())
+    wait_until_reachable().await
 }

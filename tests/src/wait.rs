@@ -5,8 +5,9 @@ use std::fmt::Debug;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-/// Long enough for a pod to be scheduled and started while other tests use the machine.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+/// Long enough for a pod to be scheduled and started on a machine that is slow and busy, and for a restart that the kubelet puts off. Only a
+/// test that fails takes so long.
+pub const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Between two looks, where nothing depends on when exactly the condition came to hold.
 const INTERVAL: Duration = Duration::from_millis(200);

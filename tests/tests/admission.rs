@@ -127,7 +127,7 @@ async fn workloads_of_every_kind_get_the_sidecar_and_jobs_complete() -> anyhow::
         .await?;
     for job in ["job/job", "job/from-cronjob"] {
         namespace
-            .must_kubectl(&["wait", "--for=condition=complete", job, "--timeout=60s"])
+            .must_kubectl(&["wait", "--for=condition=complete", job, "--timeout=240s"])
             .await?;
     }
     // The line of a container that ended at once was shipped all the same.
@@ -158,20 +158,21 @@ async fn a_classic_sidecar_lets_a_job_complete() -> anyhow::Result<()> {
     );
     namespace.apply(&job).await?;
     namespace
-        .must_kubectl(&["wait", "--for=condition=complete", "job/job", "--timeout=120s"])
+        .must_kubectl(&["wait", "--for=condition=complete", "job/job", "--timeout=240s"])
         .await?;
     let pods = namespace.pods("app=all").await?;
     let sidecar =
         container_status(&pods[0], "logship").and_then(|status| status.state.as_ref()?.terminated.as_ref());
     assert_eq!(sidecar.map(|ended| ended.exit_code), Some(0));
-    assert!(
-        namespace
-            .logs(name(&pods[0]), "logship", false)
-            .await?
-            .lines()
-            .any(|line| line == "done")
-    );
-    Ok(())
+    wait_for("its log has the line", PATIENCE, async || {
+        let output = namespace.logs(name(&pods[0]), "logship", false).await?;
+        Ok(if output.lines().any(|line| line == "done") {
+            Look::Done(())
+        } else {
+            Look::NotYet(output)
+        })
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,12 +8,8 @@ use logship_crd::names;
 use logship_tests::cluster::{Namespace, is_injected, is_ready, must_run};
 use logship_tests::manifests::{SHIP_OUTPUT, quiet_pod};
 use logship_tests::release;
-use logship_tests::wait::{Look, wait_for};
-use std::time::Duration;
+use logship_tests::wait::{Look, PATIENCE, wait_for};
 use tokio::sync::Mutex;
-
-/// A lease that nobody renews is good for 15 s.
-const TAKEOVER: Duration = Duration::from_secs(60);
 
 static ALONE: Mutex<()> = Mutex::const_new(());
 
@@ -110,7 +106,7 @@ async fn admission_recovers_from_the_loss_of_its_authority() -> anyhow::Result<(
     ] {
         must_run("kubectl", loss, "").await?;
         namespace
-            .wait_until_injected(&format!("{loss:?}"), TAKEOVER)
+            .wait_until_injected(&format!("{loss:?}"), PATIENCE)
             .await?;
     }
     Ok(())
@@ -144,7 +140,8 @@ async fn another_replica_takes_over_when_the_leader_dies() -> anyhow::Result<()>
     must_run("kubectl", &delete, "").await?;
 
     // Its process outlives its object for a moment.
-    wait_for("another replica leads", TAKEOVER, async || {
+    // A lease that nobody renews is good for 15 s.
+    wait_for("another replica leads", PATIENCE, async || {
         let holder = must_run("kubectl", &lease, "").await?;
         Ok(if holder == leader {
             Look::NotYet(holder)
@@ -157,7 +154,7 @@ async fn another_replica_takes_over_when_the_leader_dies() -> anyhow::Result<()>
     roles
         .delete(names::SIDECAR_ACCOUNT, &DeleteParams::default())
         .await?;
-    wait_for("the Role is restored by another leader", TAKEOVER, async || {
+    wait_for("the Role is restored by another leader", PATIENCE, async || {
         let found = roles.get_opt(names::SIDECAR_ACCOUNT).await?;
         Ok(if found.is_some() {
             Look::Done(())

@@ -1,13 +1,18 @@
 //! helm install, upgrade, uninstall, install again. Alone in its program, because the others need the release.
 
+use anyhow::ensure;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
+use logship_crd::names::INJECTED_ANNOTATION;
 use logship_crd::v1alpha1::LogShipping;
 use logship_tests::cluster::{Namespace, is_injected, is_ready, must_run, run};
 use logship_tests::manifests::{SHIP_OUTPUT, quiet_pod};
 use logship_tests::release;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Pods that are made while the release is upgraded, and have to get ready.
+const CREATED: usize = 20;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn install_upgrade_uninstall_and_install_again() -> anyhow::Result<()> {
@@ -21,21 +26,33 @@ async fn install_upgrade_uninstall_and_install_again() -> anyhow::Result<()> {
             .await
             .map(drop)
     };
-    let upgraded = AtomicBool::new(false);
+    let (upgraded, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
     let create = async {
-        let mut created = 0;
-        while !upgraded.load(Ordering::Relaxed) {
-            namespace.apply(&quiet_pod(&format!("app-{created}"))).await?;
-            created += 1;
+        for number in 0.. {
+            if upgraded.load(Ordering::Relaxed) {
+                break;
+            }
+            // A node has room for 110 pods, and this one takes long to start them: admission is asked the same without a pod behind it.
+            let dry_run: &[&str] = if number < CREATED {
+                &[]
+            } else {
+                &["--dry-run=server"]
+            };
+            let create = ["-n", &namespace.name, "create", "-o", "yaml", "-f", "-"];
+            let pod = quiet_pod(&format!("app-{number}"));
+            let answer = must_run("kubectl", &[&create[..], dry_run].concat(), &pod).await?;
+            ensure!(answer.contains(INJECTED_ANNOTATION), "{answer}");
+            asked.store(number + 1, Ordering::Relaxed);
         }
-        Ok(created)
+        Ok(())
     };
     let finish = async {
         upgrade
             .await
             .inspect(|()| upgraded.store(true, Ordering::Relaxed))
     };
-    let ((), created) = futures::try_join!(finish, create)?;
+    futures::try_join!(finish, create)?;
+    let created = asked.into_inner().min(CREATED);
     for pod in namespace.pods("").await? {
         assert!(is_injected(&pod), "{:?}", pod.metadata.name);
     }
@@ -52,7 +69,7 @@ async fn install_upgrade_uninstall_and_install_again() -> anyhow::Result<()> {
         "resources of users survive"
     );
     namespace
-        .must_kubectl(&["delete", "logshipping", "all", "--wait", "--timeout=30s"])
+        .must_kubectl(&["delete", "logshipping", "all", "--wait", "--timeout=240s"])
         .await?;
     namespace
         .apply(&logship_tests::cluster::shipping("kept", SHIP_OUTPUT))
@@ -64,7 +81,7 @@ async fn install_upgrade_uninstall_and_install_again() -> anyhow::Result<()> {
             "namespace",
             release::NAMESPACE,
             "--wait",
-            "--timeout=90s",
+            "--timeout=240s",
         ],
         "",
     )

@@ -28,21 +28,26 @@ impl Backoff {
     /// The wait after one more failure: between half of the exponential value and all of it, by `random` in 0..1, so that many
     /// sidecars do not come back at the same moment.
     pub fn failed(&mut self, random: f64) -> Duration {
-        let whole = self
-            .first
-            .saturating_mul(1 << self.failures.min(16))
-            .min(self.cap);
-        self.failures = self.failures.saturating_add(1);
-        whole.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)
+        self.whole().mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)
     }
 
-    /// The same where many may have failed in one instant: the first wait lies anywhere between nothing and `spread`.
+    /// The same where many may have failed in one instant: the first wait lies anywhere between nothing and `spread`, and the others are
+    /// as long on average as above but differ twice as much: between a fourth of the exponential value and five fourths, and none is
+    /// longer than the cap.
     pub fn failed_together(&mut self, spread: Duration, random: f64) -> Duration {
+        let random = random.clamp(0.0, 1.0);
         if self.failures > 0 {
-            return self.failed(random);
+            return self.whole().mul_f64(0.25 + random).min(self.cap);
         }
         self.failures = 1;
-        spread.mul_f64(random.clamp(0.0, 1.0))
+        spread.mul_f64(random)
+    }
+
+    /// The exponential value after one more failure.
+    fn whole(&mut self) -> Duration {
+        let doubled = self.first.saturating_mul(1 << self.failures.min(16));
+        self.failures = self.failures.saturating_add(1);
+        doubled.min(self.cap)
     }
 }
 

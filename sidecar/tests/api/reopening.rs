@@ -3,11 +3,30 @@
 use crate::container::SECOND;
 use crate::kubelet::{Api, Cut};
 use crate::shipper::{Shipper, document, to_stdout};
+use crate::support::eventually;
 use logship::io::clock;
-use std::time::Duration;
+use logship::record::time::Nanos;
+use std::time::{Duration, SystemTime};
 
 /// Seconds of the long run, for the long form.
 const SECONDS: &str = "LOGSHIP_REOPEN_SECONDS";
+
+/// Waits until a position was saved after this moment, and until there was time enough to save one that holds all that has arrived.
+fn wait_until_saved(shipper: &Shipper, since: Nanos) {
+    /// The kernel's clock for files goes in steps.
+    const STEP: Nanos = SECOND / 50;
+    let arrived = clock::wall();
+    eventually("the position is saved", || {
+        let saved = std::fs::metadata(shipper.place.path("state/shop.checkpoint.json")).ok()?;
+        let saved = saved
+            .modified()
+            .ok()?
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .ok()?;
+        let is_late = i128::try_from(saved.as_nanos()).ok()? + i128::from(STEP) >= i128::from(since);
+        (is_late && clock::wall() - arrived > SECOND * 6 / 5).then_some(())
+    });
+}
 
 /// 1000 lines a second, every tenth equal to the one before, some with times that go back; a stream that is broken every
 /// second, in each way in turn; now and then a rotation, and a crash of the sidecar.
@@ -41,9 +60,9 @@ fn output_that_is_reopened_every_second_arrives_once() {
             }
         }
         if second % 60 == 2 {
-            // What was read is settled within the next second.
+            let last = clock::wall();
             shipper.wait_for(&written);
-            std::thread::park_timeout(Duration::from_millis(1200));
+            wait_until_saved(&shipper, last);
             shipper.crash(&api, &document);
         }
         if second % 10 == 3 {

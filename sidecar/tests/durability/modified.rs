@@ -2,7 +2,7 @@
 
 use crate::http_sink;
 use crate::ledger::Ledger;
-use crate::support::{Place, Running, eventually, numbered};
+use crate::support::{PATIENCE_MS, Place, Running, eventually, numbered};
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
@@ -31,7 +31,7 @@ fn touch(place: &Place, file: &str, time: SystemTime) {
 fn files_modified_before_1970_or_in_the_future_are_shipped_once_across_rotation_and_restart() {
     for time in odd_times() {
         let (place, ledger) = (Place::new(), Ledger::start());
-        let mut command = place.by_document(&http_sink(&ledger.url(0), 2000));
+        let mut command = place.by_document(&http_sink(&ledger.url(0), PATIENCE_MS));
         let append = |file: &str, numbers| {
             place.append(file, &numbered(numbers));
             touch(&place, file, time);

@@ -2,7 +2,7 @@
 
 use crate::http_sink;
 use crate::ledger::Ledger;
-use crate::support::{Place, Running, eventually, numbered};
+use crate::support::{PATIENCE_MS, Place, Running, eventually, numbered};
 use serde_json::Value;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ impl Small {
         let (place, ledger) = (Place::new(), Ledger::start());
         std::fs::create_dir(place.path("state")).unwrap();
         place.append("a.log", &numbered(0..10));
-        let command = place.by_document(&http_sink(&ledger.url(0), 2000));
+        let command = place.by_document(&http_sink(&ledger.url(0), PATIENCE_MS));
         let running = Running::start(&mut wrap(&place, &command, volume));
         let process = eventually("the process begins", || {
             std::fs::read_to_string(place.path("process")).ok()

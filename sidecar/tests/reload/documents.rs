@@ -12,9 +12,12 @@ use std::time::{Duration, Instant};
 
 /// Ours within what was promised for noticing, and what a loaded machine adds.
 const NOTICED: Duration = Duration::from_secs(2);
+/// Should the machine stall in one change, so many of the same kind are noticed in time, one after the other. What nobody tells of is found within
+/// five seconds, so one alone may be luck.
+const AGAIN: usize = 3;
 
 /// Puts documents into a directory as the kubelet does: the files are links through a link, which is swapped.
-fn mount(directory: &Path, version: usize, documents: &[(&str, &Value)]) {
+fn mount(directory: &Path, version: i64, documents: &[(&str, &Value)]) {
     let target = directory.join(format!("..{version}"));
     std::fs::create_dir_all(&target).unwrap();
     for (name, document) in documents {
@@ -51,13 +54,25 @@ fn on_directory(place: &Place, directory: &Path, port: u16) -> Command {
     command
 }
 
-#[expect(clippy::disallowed_methods, reason = "the time of a change is real")]
-fn applies_soon(shipper: &Shipper, generation: i64, change: impl FnOnce()) {
-    let begin = Instant::now();
-    change();
-    shipper.wait_for(generation);
-    let time = begin.elapsed();
-    assert!(time < NOTICED, "{time:?}");
+/// Makes changes, each to the next generation, and has them noticed soon; returns the last generation.
+fn apply_soon(shipper: &Shipper, mut generation: i64, mut change: impl FnMut(i64)) -> i64 {
+    #[expect(clippy::disallowed_methods, reason = "the time of a change is real")]
+    let mut noticed = || {
+        generation += 1;
+        let begin = Instant::now();
+        change(generation);
+        shipper.wait_for(generation);
+        begin.elapsed()
+    };
+    let first = noticed();
+    if first >= NOTICED {
+        let again: Vec<Duration> = (0..AGAIN).map(|_| noticed()).collect();
+        assert!(
+            again.iter().all(|time| *time < NOTICED),
+            "{first:?}, then {again:?}"
+        );
+    }
+    generation
 }
 
 #[test]
@@ -69,10 +84,11 @@ fn swap_of_a_mounted_directory_is_noticed_at_once_and_again() {
     let mut command = on_directory(&place, &directory, port);
     let shipper = Shipper::run(place, port, &mut command, directory.join("shop.json"));
     shipper.wait_for(1);
-    for version in 2..5 {
-        let document = document(i64::try_from(version).unwrap(), &book.url("bus"));
-        applies_soon(&shipper, document["generation"].as_i64().unwrap(), || {
-            mount(&directory, version, &[("shop.json", &document)]);
+    let mut generation = 1;
+    for _ in 0..3 {
+        generation = apply_soon(&shipper, generation, |generation| {
+            let document = document(generation, &book.url("bus"));
+            mount(&directory, generation, &[("shop.json", &document)]);
         });
     }
     shipper.terminate();
@@ -81,17 +97,16 @@ fn swap_of_a_mounted_directory_is_noticed_at_once_and_again() {
 #[test]
 fn single_file_of_a_mounted_directory_is_followed_through_its_links() {
     let (place, book) = (Place::new(), Book::start());
-    let directory = place.path("mounted");
+    let (directory, logs) = (place.path("mounted"), place.path("logs"));
     let documents = |generation| {
         let mut document = document(generation, &book.url("bus"));
-        document["sources"][0]["files"]["directory"] = place.path("logs").display().to_string().into();
+        document["sources"][0]["files"]["directory"] = logs.display().to_string().into();
         document
     };
     mount(&directory, 1, &[("shop.yaml", &documents(1))]);
     // A link of the person's own, from elsewhere.
     let link = place.path("mine.yaml");
     symlink(directory.join("shop.yaml"), &link).unwrap();
-    let changed = documents(2);
     let port = free_port();
     let mut command = place.binary();
     command
@@ -100,7 +115,9 @@ fn single_file_of_a_mounted_directory_is_followed_through_its_links() {
         .arg(format!("--admin-port={port}"));
     let shipper = Shipper::run(place, port, &mut command, link);
     shipper.wait_for(1);
-    applies_soon(&shipper, 2, || mount(&directory, 2, &[("shop.yaml", &changed)]));
+    apply_soon(&shipper, 1, |generation| {
+        mount(&directory, generation, &[("shop.yaml", &documents(generation))]);
+    });
     shipper.terminate();
 }
 
@@ -110,20 +127,18 @@ fn document_that_is_replaced_or_written_in_place_is_noticed_and_a_touch_is_no_ch
     let shipper = Shipper::start(&document(1, &book.url("bus")));
     shipper.wait_for(1);
     let path = shipper.place.path("config/shop.json");
-    applies_soon(&shipper, 2, || {
-        replace(&path, &document(2, &book.url("bus")).to_string());
+    let text = |generation| document(generation, &book.url("bus")).to_string();
+    let applied =
+        || i64::try_from(shipper.metric("logship_config_reloads_total{result=\"applied\"}")).unwrap();
+    let replaced = apply_soon(&shipper, 1, |generation| replace(&path, &text(generation)));
+    let written = apply_soon(&shipper, replaced, |generation| {
+        std::fs::write(&path, text(generation)).unwrap();
     });
-    applies_soon(&shipper, 3, || {
-        std::fs::write(&path, document(3, &book.url("bus")).to_string()).unwrap();
-    });
-    let applied = || shipper.metric("logship_config_reloads_total{result=\"applied\"}");
-    assert_eq!(applied(), 2);
+    assert_eq!(applied(), written - 1);
     // The same bytes in another file, then a change that shows that this was looked at.
-    replace(&path, &document(3, &book.url("bus")).to_string());
-    applies_soon(&shipper, 4, || {
-        replace(&path, &document(4, &book.url("bus")).to_string());
-    });
-    assert_eq!(applied(), 3);
+    replace(&path, &text(written));
+    let last = apply_soon(&shipper, written, |generation| replace(&path, &text(generation)));
+    assert_eq!(applied(), last - 1);
     assert_eq!(
         shipper.metric("logship_config_reloads_total{result=\"rejected\"}"),
         0
@@ -155,20 +170,19 @@ fn hang_up(running: &Running) {
 #[test]
 fn hangup_makes_it_look_at_once() {
     let (place, book) = (Place::new(), Book::start());
-    let directory = place.path("elsewhere");
-    for version in ["one", "two"] {
-        std::fs::create_dir_all(directory.join(version)).unwrap();
-    }
-    let documents = |generation| {
+    let (directory, logs) = (place.path("elsewhere"), place.path("logs"));
+    // Where the document of a generation is.
+    let folder = |generation: i64| {
         let mut document = document(generation, &book.url("bus"));
-        document["sources"][0]["files"]["directory"] = place.path("logs").display().to_string().into();
-        document.to_string()
+        document["sources"][0]["files"]["directory"] = logs.display().to_string().into();
+        let folder = directory.join(generation.to_string());
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("shop.yaml"), document.to_string()).unwrap();
+        folder
     };
-    std::fs::write(directory.join("one/shop.yaml"), documents(1)).unwrap();
-    std::fs::write(directory.join("two/shop.yaml"), documents(2)).unwrap();
     // Two links: a swap of the second is seen in none of the directories that are watched.
     let (first, second) = (place.path("mine.yaml"), directory.join("current"));
-    symlink(directory.join("one"), &second).unwrap();
+    symlink(folder(1), &second).unwrap();
     symlink(second.join("shop.yaml"), &first).unwrap();
     let port = free_port();
     let mut command = place.binary();
@@ -178,9 +192,9 @@ fn hangup_makes_it_look_at_once() {
         .arg(format!("--admin-port={port}"));
     let shipper = Shipper::run(place, port, &mut command, first);
     shipper.wait_for(1);
-    applies_soon(&shipper, 2, || {
+    apply_soon(&shipper, 1, |generation| {
         let next = directory.join("next");
-        symlink(directory.join("two"), &next).unwrap();
+        symlink(folder(generation), &next).unwrap();
         std::fs::rename(next, &second).unwrap();
         hang_up(&shipper.running);
     });

@@ -1,7 +1,7 @@
 //! The real binary with documents that the test changes.
 
 use crate::book::Book;
-use crate::support::{Place, Running, ask_admin, eventually, free_port, numbered};
+use crate::support::{PATIENCE_MS, Place, Running, ask_admin, eventually, free_port, numbered};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,7 +20,7 @@ pub fn document(generation: i64, url: &str) -> Value {
 /// NDJSON to this URL.
 pub fn sink(name: &str, url: &str) -> Value {
     json!({"name": name, "batch": {"maxBytes": 4096, "maxAgeMs": 50},
-           "http": {"url": url, "compression": "none", "timeoutMs": 2000}})
+           "http": {"url": url, "compression": "none", "timeoutMs": PATIENCE_MS}})
 }
 
 /// The binary, its administration, and the document that it runs by.

@@ -47,6 +47,10 @@ fn taken_administration_port_is_said_once_shipping_goes_on_and_the_port_is_taken
     drop(taken);
     let answer = ask_admin(port, "/status");
     assert!(answer.contains("\"records\":2"), "{answer}");
-    assert!(place.stderr().contains("the administration port can be used now"));
+    eventually("that is said", || {
+        let said = place.stderr();
+        said.contains("the administration port can be used now")
+            .then_some(())
+    });
     assert_eq!(running.terminate(), Some(0));
 }

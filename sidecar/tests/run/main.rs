@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 fn http_sink(url: &str, compression: &str) -> Value {
     json!([{"name": "bus", "batch": {"maxBytes": 4096, "maxAgeMs": 50},
-            "http": {"url": url, "headers": {}, "compression": compression, "timeoutMs": 2000}}])
+            "http": {"url": url, "headers": {}, "compression": compression, "timeoutMs": support::PATIENCE_MS}}])
 }
 
 fn stdout_sink(format: &str) -> Value {

@@ -13,7 +13,7 @@ mod status;
 mod trust;
 
 use crate::scripted::Scripted;
-use crate::support::{Place, Running, ask_admin, document, eventually, free_port, numbered};
+use crate::support::{PATIENCE_MS, Place, Running, ask_admin, document, eventually, free_port, numbered};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -28,9 +28,9 @@ fn named(name: &str, kind: &str, settings: Value) -> Value {
     sink
 }
 
-/// NDJSON to this URL, not compressed, that waits two seconds for an answer.
+/// NDJSON to this URL, not compressed.
 fn http(url: &str) -> Value {
-    json!({"url": url, "compression": "none", "timeoutMs": 2000})
+    json!({"url": url, "compression": "none", "timeoutMs": PATIENCE_MS})
 }
 
 /// The settings with these instead of theirs.

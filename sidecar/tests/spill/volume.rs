@@ -3,7 +3,7 @@
 use crate::book::Book;
 use crate::kubelet::Api;
 use crate::shipper::{document, same, with_api};
-use crate::support::{Place, Running, ask_admin, eventually, free_port};
+use crate::support::{PATIENCE_MS, Place, Running, ask_admin, eventually, free_port};
 use crate::{disk_bytes, lines_on_disk};
 use logship::io::clock;
 use serde_json::json;
@@ -30,7 +30,7 @@ fn full_volume_holds_reading_back_until_the_sink_is_back_and_costs_nothing() {
     let (api, book, place, port) = (Api::start(), Book::start(), Place::new(), free_port());
     std::fs::create_dir(place.path("state")).unwrap();
     let sinks = json!([{"name": "bus", "batch": {"maxBytes": 65536, "maxAgeMs": 20},
-        "http": {"url": book.url("bus"), "headers": {}, "compression": "none", "timeoutMs": 2000}}]);
+        "http": {"url": book.url("bus"), "headers": {}, "compression": "none", "timeoutMs": PATIENCE_MS}}]);
     let mut command = place.by_whole_document(&document(&["web"], &sinks), port);
     with_api(&mut command, &api);
     let running = Running::start(&mut wrap(&place, &command));

@@ -31,7 +31,8 @@ impl Outage {
             .chain(rule.split(' '))
             .map(str::to_owned)
             .collect();
-        let arguments: Vec<&str> = ["-I"]
+        // Others write rules, too: it waits for its turn.
+        let arguments: Vec<&str> = ["-w", "-I"]
             .into_iter()
             .chain(rule.iter().map(String::as_str))
             .collect();
@@ -44,7 +45,7 @@ impl Drop for Outage {
     fn drop(&mut self) {
         // Should it fail, the rule goes with the cluster.
         let _ = std::process::Command::new("iptables")
-            .arg("-D")
+            .args(["-w", "-D"])
             .args(&self.rule)
             .status();
     }

@@ -66,8 +66,11 @@ async fn pods_of_every_restart_policy_end_as_without_a_sidecar() -> anyhow::Resu
     for (name, policy, _, expected, lines) in cases {
         for (kind, _) in KINDS {
             let name = format!("{name}-{kind}");
-            let of_policy =
-                |pod: &Pod| phase(pod) == expected && (policy != "Always" || restarts(pod, "app") > Some(0));
+            let is_settled = |pod: &Pod| match policy {
+                "Always" => restarts(pod, "app") > Some(0),
+                _ => end(pod, SIDECAR).is_some(),
+            };
+            let of_policy = |pod: &Pod| phase(pod) == expected && is_settled(pod);
             let pod = ground
                 .wait_pod(&name, "it is as its policy has it", of_policy)
                 .await?;
@@ -132,7 +135,7 @@ async fn jobs_and_cron_jobs_finish_also_when_they_fail() -> anyhow::Result<()> {
                 "wait",
                 &format!("--for=condition={condition}"),
                 &format!("job/{job}"),
-                "--timeout=120s",
+                "--timeout=240s",
             ];
             ground.namespace.must_kubectl(&arguments).await?;
             let line = if script.contains("done") { "done" } else { "failed" };

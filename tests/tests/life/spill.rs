@@ -79,13 +79,15 @@ async fn wait_until_told(pod: &Pod, bytes_max: u64) -> Result<u64> {
     let spool = spool(pod)?;
     wait_for("what is spilled is told", PATIENCE, async || {
         let there = node::bytes(&node::files(&spool));
-        let told = status(pod).await?["pipelines"][0]["spills"][0].clone();
+        // A pod may be ready before its sidecar can be asked.
+        let told = status(pod).await.unwrap_or_default()["pipelines"][0]["spills"][0].clone();
         let metrics = (
-            metric(pod, "logship_spill_bytes").await?,
-            metric(pod, "logship_spill_bytes_max").await?,
+            metric(pod, "logship_spill_bytes").await.ok(),
+            metric(pod, "logship_spill_bytes_max").await.ok(),
         );
-        let is_told =
-            told["bytes"] == there && told["bytesMax"] == bytes_max && metrics == (there, bytes_max);
+        let is_told = told["bytes"] == there
+            && told["bytesMax"] == bytes_max
+            && metrics == (Some(there), Some(bytes_max));
         Ok(if is_told && there > 0 {
             Look::Done(there)
         } else {
@@ -130,19 +132,21 @@ async fn output_that_was_rotated_away_while_the_sink_was_down_arrives_once_altho
     let pod = ground.wait_ready("web").await?;
     let mut rotated = Rotated::of(&pod, "app");
     let spool = spool(&pod)?;
-    let mut wait_until_kept = async |line: usize| {
+    // Each half is more than the kubelet leaves in one file, however late it looks.
+    let mut wait_until_kept = async |line: usize, rotations: usize| {
         let text = format!("web={line};");
-        wait_for(&format!("{text} is on the state volume"), PATIENCE, async || {
+        let what = format!("{text} is on the state volume, and {rotations} files were rotated");
+        wait_for(&what, PATIENCE, async || {
             let seen = rotated.look()?;
-            Ok(if is_kept(&spool, &text) {
-                Look::Done(seen)
+            Ok(if seen >= rotations && is_kept(&spool, &text) {
+                Look::Done(())
             } else {
                 Look::NotYet(seen)
             })
         })
         .await
     };
-    wait_until_kept(LINES / 2 - 1).await?;
+    wait_until_kept(LINES / 2 - 1, 1).await?;
     let before = wait_until_told(&pod, 32 * MIB).await?;
     let resource = ground.namespace.api::<LogShipping>().get("all").await?;
     let bound = SpillBound {
@@ -158,8 +162,7 @@ async fn output_that_was_rotated_away_while_the_sink_was_down_arrives_once_altho
         .namespace
         .must_kubectl(&["exec", "web", "-c", "app", "--", "touch", "/tmp/go"])
         .await?;
-    let rotations = wait_until_kept(LINES - 1).await?;
-    ensure!(rotations >= 3, "the kubelet rotated only {rotations} times");
+    wait_until_kept(LINES - 1, 2).await?;
     let all = wait_until_told(&pod, 32 * MIB).await?;
     ensure!(
         all > before + (LINES as u64 / 2) * 1_000,
@@ -222,8 +225,9 @@ async fn more_than_the_bound_is_a_gap_that_is_told_and_the_pod_stays_ready() -> 
         async || {
             let there = node::bytes(&node::files(&spool));
             ensure!(there <= MIB, "{there} bytes on the state volume");
-            let told = status(&pod).await?;
-            let pipelines = told["pipelines"].as_array().context("there are pipelines")?;
+            // A pod may be ready before its sidecar can be asked.
+            let told = status(&pod).await.unwrap_or_default();
+            let pipelines = told["pipelines"].as_array().cloned().unwrap_or_default();
             let is_full = |spill: &Value| spill["isFull"] == true && spill["full"].as_u64() > Some(0);
             let is_full = pipelines.len() == 2 && pipelines.iter().all(|one| is_full(&one["spills"][0]));
             let seen = rotated.look()?;

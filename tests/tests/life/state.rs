@@ -8,7 +8,6 @@ use logship_tests::wait::{Look, PATIENCE, wait_for};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
 
 const POD: &str = "web-0";
 /// Lines that are written before the sink dies, and while it is dead; every tenth is an error.
@@ -43,8 +42,9 @@ fn web() -> Value {
             "serviceName": "none",
             "selector": {"matchLabels": {"app": "web"}},
             "template": {"metadata": {"labels": {"app": "web"}}, "spec": {
-                "terminationGracePeriodSeconds": 1,
-                "containers": [container_with("exec sleep 100000", &logs)],
+                // Time enough for the sidecar to end by itself: one that is killed may write a line of its summary again.
+                "terminationGracePeriodSeconds": 20,
+                "containers": [container_with("trap 'exit 0' TERM; while :; do sleep 0.1; done", &logs)],
                 "volumes": [{"name": "logs", "persistentVolumeClaim": {"claimName": "logs"}}],
             }},
         },
@@ -82,7 +82,8 @@ async fn wait_for_lines(ground: &Ground, count: usize) -> Result<()> {
 fn summed(path: &Path) -> Result<(u64, u64)> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let mut sum = (0, 0);
-    for line in text.lines() {
+    // The last line may be half there.
+    for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
         let line: Value = serde_json::from_str(line)?;
         sum.0 += line["records"].as_u64().unwrap_or_default();
         sum.1 += line["severities"]["ERROR"].as_u64().unwrap_or_default();
@@ -121,12 +122,7 @@ async fn recreated_pod_of_a_stateful_set_goes_on_and_its_archive_outlives_it() -
             Look::NotYet(sum)
         })
     };
-    wait_for(
-        "the summary counts every record once",
-        Duration::from_secs(20),
-        all_summed,
-    )
-    .await?;
+    wait_for("the summary counts every record once", PATIENCE, all_summed).await?;
     ground
         .namespace
         .must_kubectl(&["delete", "statefulset", "web", "--wait=true"])

@@ -4,10 +4,11 @@
 
 use super::ground::{Ground, KINDS, SIDECAR, container, end, native, pod, status};
 use anyhow::Context;
+use futures::AsyncReadExt;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, ListParams, LogParams};
 use logship_tests::NODE_ADDRESS;
 use logship_tests::wait::{Look, PATIENCE, wait_for};
 use serde_json::{Value, json};
@@ -19,6 +20,9 @@ use tokio::time::Instant;
 const DRAIN: Duration = Duration::from_secs(3);
 const SLACK: Duration = Duration::from_secs(2);
 const LINES: usize = 40;
+/// Of each kind, until one has ended in time: the machine may stall in any of them, in the sidecar or between the kubelet and containerd. What is
+/// said of the end has to be right in all of them.
+const TRIES: usize = 4;
 
 /// What the kubelet takes to notice that all has ended and to clean up may differ by so much from one pod to the next while other tests keep
 /// it busy (seen: 0.6 s for a pod without a sidecar, 4.2 s for one beside it). The grace period, which a sidecar that did not end in time would
@@ -63,11 +67,11 @@ async fn dead_sink(name: &str) -> anyhow::Result<(TcpListener, Ground)> {
     Ok((silent, ground))
 }
 
-/// Waits until each sidecar has read everything, which nobody takes.
-async fn wait_until_all_is_read(ground: &Ground) -> anyhow::Result<()> {
-    for (kind, _) in KINDS {
-        let pod = ground.wait_ready(kind).await?;
-        wait_for(&format!("{kind}: all is read and waits"), PATIENCE, async || {
+/// Waits until the sidecar of each of these pods has read everything, which nobody takes.
+async fn wait_until_all_is_read(ground: &Ground, pods: &[&str]) -> anyhow::Result<()> {
+    for name in pods {
+        let pod = ground.wait_ready(name).await?;
+        wait_for(&format!("{name}: all is read and waits"), PATIENCE, async || {
             // A pod may be ready before its sidecar can be asked.
             let status = status(&pod).await;
             let waiting = status
@@ -94,50 +98,85 @@ fn own_share(log: &str) -> Option<Duration> {
     over.duration_since(told).try_into().ok()
 }
 
+/// When a pod was deleted, by the answer to the deletion: the kubelet deletes it again when all has ended, and then it has another time.
+fn deletion(pod: &Pod) -> Option<Timestamp> {
+    let grace = Duration::from_secs(u64::try_from(pod.metadata.deletion_grace_period_seconds?).ok()?);
+    Some(pod.metadata.deletion_timestamp.as_ref()?.0 - grace)
+}
+
 /// From the deletion to the end of the last container, in whole seconds, by the times that the pod has of them: when a busy kubelet tells
 /// of an end is another matter.
-fn time_to_end(pod: &Pod) -> Option<Duration> {
-    let grace = Duration::from_secs(u64::try_from(pod.metadata.deletion_grace_period_seconds?).ok()?);
-    let deleted = pod.metadata.deletion_timestamp.as_ref()?.0 - grace;
+fn time_to_end(deleted: Timestamp, pod: &Pod) -> Option<Duration> {
     let ends = [SIDECAR, "app"].map(|container| Some(end(pod, container)?.finished_at.as_ref()?.0));
     ends.into_iter().max()??.duration_since(deleted).try_into().ok()
+}
+
+/// Deletes the pod and looks at its end: what the sidecar took by its own account, and all containers by the pod's.
+async fn end_of(ground: &Ground, name: &str) -> anyhow::Result<[Duration; 2]> {
+    let all_ended = |pod: &Pod| end(pod, SIDECAR).is_some() && end(pod, "app").is_some();
+    let pods = ground.namespace.api::<Pod>();
+    // The kubelet may remove a container, and its log with it, as soon as it has ended.
+    let follow = LogParams {
+        container: Some(SIDECAR.to_owned()),
+        follow: true,
+        ..LogParams::default()
+    };
+    let mut stream = std::pin::pin!(pods.log_stream(name, &follow).await?);
+    let deleted = pods.delete(name, &DeleteParams::default()).await?.left();
+    let mut log = String::new();
+    stream.read_to_string(&mut log).await?;
+    let pod = ground.wait_pod(name, "its containers ended", all_ended).await?;
+    let deleted = deleted
+        .as_ref()
+        .and_then(deletion)
+        .with_context(|| format!("{name}: the answer says when it was deleted"))?;
+    let whole = time_to_end(deleted, &pod).with_context(|| format!("{name}: it says when it ended"))?;
+    let own = own_share(&log)
+        .with_context(|| format!("{name}: its log says when it was told to stop, and when it did: {log}"))?;
+    ground.release(name).await?;
+
+    let end = end(&pod, SIDECAR).expect("it ended");
+    assert_eq!(end.exit_code, 0, "{end:?}");
+    let words = end.message.as_deref().unwrap_or_default();
+    let expected = format!(
+        "all: not sent at the end: {} records not acknowledged by silent",
+        2 * LINES
+    );
+    assert!(words.starts_with(&expected), "{name}: {words:?}");
+    Ok([own, whole])
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_sink_holds_a_deletion_for_the_drain_time_and_what_is_left_is_counted() -> anyhow::Result<()> {
     let (_silent, ground) = dead_sink("dead-sink").await?;
-    ground
-        .apply(&KINDS.map(|(kind, value)| held(writer(kind, &native(value)))))
-        .await?;
-    wait_until_all_is_read(&ground).await?;
-
-    for (kind, _) in KINDS {
-        let all_ended = |pod: &Pod| end(pod, SIDECAR).is_some() && end(pod, "app").is_some();
-        // The kubelet may remove a container, and its log with it, as soon as it has ended.
-        let follow = ["logs", "--follow", kind, "--container", SIDECAR];
-        let (log, pod) = tokio::try_join!(ground.namespace.must_kubectl(&follow), async {
-            ground.delete(kind).await?;
-            ground.wait_pod(kind, "its containers ended", all_ended).await
-        })?;
-        let whole = time_to_end(&pod).with_context(|| format!("{kind}: it says when it ended"))?;
-        let own = own_share(&log).with_context(|| {
-            format!("{kind}: its log says when it was told to stop, and when it did: {log}")
-        })?;
-        ground.release(kind).await?;
-        println!("{kind}: drain {DRAIN:?}, the sidecar took {own:?}, all containers ended after {whole:?}");
-        assert!(own <= DRAIN + Duration::from_millis(500), "{kind}: {own:?}");
-        assert!(whole <= DRAIN + SLACK, "{kind}: {whole:?}");
-
-        let end = end(&pod, SIDECAR).expect("it ended");
-        assert_eq!(end.exit_code, 0, "{end:?}");
-        let words = end.message.as_deref().unwrap_or_default();
-        let expected = format!(
-            "all: not sent at the end: {} records not acknowledged by silent",
-            2 * LINES
-        );
-        assert!(words.starts_with(&expected), "{kind}: {words:?}");
+    let mut late = KINDS.to_vec();
+    let mut times = Vec::new();
+    for attempt in 0..TRIES {
+        let names: Vec<String> = late.iter().map(|(kind, _)| format!("{kind}-{attempt}")).collect();
+        let pods = late.iter().zip(&names);
+        let pods: Vec<Value> = pods
+            .map(|((_, value), name)| held(writer(name, &native(value))))
+            .collect();
+        ground.apply(&pods).await?;
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        wait_until_all_is_read(&ground, &names).await?;
+        let mut still_late = Vec::new();
+        for (kind, name) in late.into_iter().zip(names) {
+            let [own, whole] = end_of(&ground, name).await?;
+            if own > DRAIN + Duration::from_millis(500) || whole > DRAIN + SLACK {
+                still_late.push(kind);
+            }
+            println!(
+                "{name}: drain {DRAIN:?}, the sidecar took {own:?}, all containers ended after {whole:?}"
+            );
+            times.push((name.to_owned(), own, whole));
+        }
+        if still_late.is_empty() {
+            return Ok(());
+        }
+        late = still_late;
     }
-    Ok(())
+    panic!("never within the drain time and {SLACK:?}: {late:?} of {times:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,7 +190,7 @@ async fn pod_with_a_dead_sink_is_gone_the_drain_time_after_one_without_a_sidecar
     control["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "logs", "mountPath": "/var/log/app"}]);
     pods.push(control);
     ground.apply(&pods).await?;
-    wait_until_all_is_read(&ground).await?;
+    wait_until_all_is_read(&ground, &KINDS.map(|(kind, _)| kind)).await?;
     ground.wait_ready(CONTROL).await?;
 
     let api = ground.namespace.api::<Pod>();

@@ -112,33 +112,30 @@ async fn files_of_their_owner_alone_are_shipped_or_it_is_said_what_to_set() -> a
 /// Whether the log, the status and the metrics of a pod's sidecar speak of a file that it cannot read, and the pod is well otherwise.
 async fn is_reported(ground: &Ground, name: &str, parts: &[&str]) -> Result<()> {
     let pod: Pod = ground.wait_ready(name).await?;
-    let reason = wait_for(&format!("{name}: the status says it"), PATIENCE, async || {
-        let status = status(&pod).await?;
-        let source = &status["pipelines"][0]["files"][0];
-        Ok(
-            match (
-                source["unreadable"].as_u64(),
-                source["unreadableBecause"][0].as_str(),
-            ) {
-                (Some(1), Some(reason)) => Look::Done(reason.to_owned()),
-                _ => Look::NotYet(status),
-            },
-        )
-    })
+    let metrics = format!("http://{}:9465/metrics", address(&pod)?);
+    wait_for(
+        &format!("{name}: status, log and metrics say it"),
+        PATIENCE,
+        async || {
+            // A pod may be ready before its sidecar can be asked.
+            let status = status(&pod).await.unwrap_or_default();
+            let source = &status["pipelines"][0]["files"][0];
+            let reason = source["unreadableBecause"][0].as_str().unwrap_or_default();
+            let log = ground.namespace.logs(name, SIDECAR, false).await?;
+            let metrics = peers::get(&metrics).await.unwrap_or_default();
+            let missing: Vec<_> = parts
+                .iter()
+                .filter(|part| !reason.contains(**part) || !log.contains(**part))
+                .collect();
+            let is_counted = source["unreadable"] == 1 && metrics.contains("\nlogship_unreadable_files 1\n");
+            Ok(if missing.is_empty() && is_counted {
+                Look::Done(())
+            } else {
+                Look::NotYet(format!("without {missing:?}: {status} {log} {metrics}"))
+            })
+        },
+    )
     .await?;
-    let log = ground.namespace.logs(name, SIDECAR, false).await?;
-    for part in parts {
-        anyhow::ensure!(
-            reason.contains(part),
-            "{name}: {part:?} is missing in the status: {reason}"
-        );
-        anyhow::ensure!(
-            log.contains(part),
-            "{name}: {part:?} is missing in the log: {log}"
-        );
-    }
-    let metrics = peers::get(&format!("http://{}:9465/metrics", address(&pod)?)).await?;
-    anyhow::ensure!(metrics.contains("\nlogship_unreadable_files 1\n"), "{metrics}");
     anyhow::ensure!(restarts(&pod, SIDECAR) == Some(0), "{name}: {:?}", pod.status);
     Ok(())
 }

@@ -40,6 +40,14 @@ async fn lines_that_a_pod_writes_when_it_is_deleted_arrive() -> Result<()> {
             is_ready(pod) && is_injected(pod)
         })
         .await?;
+    // It is told to stop only once it is there to hear it.
+    wait_for("the first line arrives", PATIENCE, async || {
+        Ok(match sink.size() {
+            0 => Look::NotYet(()),
+            _ => Look::Done(()),
+        })
+    })
+    .await?;
     namespace
         .must_kubectl(&["delete", "pod", "web", "--wait=false"])
         .await?;

@@ -1,6 +1,6 @@
 //! Containers that start again, start late or come first: each instance's output is shipped once.
 
-use super::writers::{asked_for_previous, container, follow, numbered, restarts};
+use super::writers::{REST, asked_for_previous, container, follow, goes_on, numbered, restarts};
 use anyhow::{Result, ensure};
 use logship_tests::cluster::{Namespace, is_injected};
 use logship_tests::peers::HttpSink;
@@ -113,8 +113,7 @@ async fn what_an_instance_wrote_last_while_nobody_was_connected_is_read_once_as_
     let proxy = Proxy::start(api_server::ADDRESS).await?;
     // The second half comes when the file is there; both instances write the same numbers.
     let half = |numbers| numbered("web", numbers, LINES / 2, "");
-    let wait = "BEGIN { while (system(\"test -e /tmp/go\")) system(\"usleep 50000\") }";
-    let program = format!("{} {wait} {}", half(0..LINES / 2), half(LINES / 2..LINES));
+    let program = format!("{} {REST} {}", half(0..LINES / 2), half(LINES / 2..LINES));
     let follower = follow(&namespace, "web", &program, proxy.port, &sink).await?;
     let arrived = async |what: &str, count: usize| {
         wait_for(what, PATIENCE, async || {
@@ -129,9 +128,7 @@ async fn what_an_instance_wrote_last_while_nobody_was_connected_is_read_once_as_
     };
     arrived("the first half arrives", LINES / 2).await?;
     proxy.refuse();
-    namespace
-        .must_kubectl(&["exec", "web", "--", "touch", "/tmp/go"])
-        .await?;
+    goes_on(&namespace, "web").await?;
     wait_for("the second half is written", PATIENCE, async || {
         let found = oracle::lines(&namespace.logs("web", "web", false).await?, "web").len();
         Ok(if found == LINES {
@@ -157,9 +154,7 @@ async fn what_an_instance_wrote_last_while_nobody_was_connected_is_read_once_as_
     )
     .await?;
     proxy.cut();
-    namespace
-        .must_kubectl(&["exec", "web", "--", "touch", "/tmp/go"])
-        .await?;
+    goes_on(&namespace, "web").await?;
     arrived("the second instance arrives", 2 * LINES).await?;
     let asked = asked_for_previous(&namespace, "web", "web")?;
     ensure!(

@@ -19,7 +19,8 @@ async fn a_thousand_lines_at_once_and_as_many_equal_ones_are_kept_over_broken_co
     let sink = HttpSink::start().await?;
     let namespace = Namespace::create("burst", &[]).await?;
     let mut proxy = Proxy::start(api_server::ADDRESS).await?;
-    proxy.cut_every(Duration::from_millis(500));
+    // On a slow machine less would not do for one connection.
+    proxy.cut_every(Duration::from_secs(1));
     let follower = follow(&namespace, "web", BURST, proxy.port, &sink).await?;
     let all = async || {
         let text = sink.received();

@@ -3,7 +3,7 @@
 //! `LOGSHIP_REOPEN_SECONDS=660` runs as long as a token of ten minutes lasts; then start the cluster with
 //! `CONTAINER_LOG_MAX_SIZE=1Gi`, because what the kubelet rotates away while nobody is connected cannot be read by anybody.
 
-use super::writers::{follow, numbered};
+use super::writers::{REST, follow, goes_on, numbered};
 use anyhow::{Result, ensure};
 use logship_tests::cluster::Namespace;
 use logship_tests::follower::{self, Follower};
@@ -55,10 +55,14 @@ async fn every_line_arrives_once_and_in_order_although_all_connections_are_reset
     let sink = HttpSink::start().await?;
     let namespace = Namespace::create("reopen", &[]).await?;
     let mut proxy = Proxy::start(api_server::ADDRESS).await?;
-    let program = numbered("web", 0..lines, LINES_PER_SECOND / 10, "");
+    // The sidecar is there before most is written, so that there is something to cut.
+    let burst = LINES_PER_SECOND / 10;
+    let parts = [0..burst, burst..lines].map(|numbers| numbered("web", numbers, burst, ""));
+    let program = parts.join(&format!(" {REST} "));
     let follower = follow(&namespace, "web", &program, proxy.port, &sink).await?;
     follower.wait_until_following().await?;
     proxy.cut_every(Duration::from_secs(1));
+    goes_on(&namespace, "web").await?;
 
     let limit = PATIENCE + Duration::from_secs(2 * seconds as u64);
     let sent = wait_until_sent(&namespace, &follower, lines as u64, limit).await;

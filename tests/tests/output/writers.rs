@@ -17,6 +17,17 @@ pub fn numbered(name: &str, numbers: std::ops::Range<usize>, burst: usize, text:
     )
 }
 
+/// Between two such programs: the second waits until the pod [`goes_on`].
+pub const REST: &str = "BEGIN { while (system(\"test -e /tmp/go\")) system(\"usleep 50000\") }";
+
+/// Ends the [`REST`] of the pod's container.
+pub async fn goes_on(namespace: &Namespace, pod: &str) -> Result<()> {
+    namespace
+        .must_kubectl(&["exec", pod, "--", "touch", "/tmp/go"])
+        .await
+        .map(drop)
+}
+
 /// Whether so many numbered lines of `web` arrived: the last of either stream may be the last of all.
 pub fn have_arrived(sink: &HttpSink, lines: usize) -> bool {
     let ends_with = |number: usize| sink.ends_with(&format!("web={number};"));

@@ -11,9 +11,13 @@ use serde_json::{Value, json};
 pub async fn received(shipper: &mut Shipper, collector: &Collector) -> Result<Vec<Received>> {
     shipper.wait_until_settled(COUNT).await?;
     shipper.process.stop().await?;
+    wait_until_written(collector, COUNT).await
+}
+
+async fn wait_until_written(collector: &Collector, records: u64) -> Result<Vec<Received>> {
     wait_for("the Collector wrote the records", PATIENCE, async || {
         let received = collector.received()?;
-        Ok(if received.len() as u64 >= COUNT {
+        Ok(if received.len() as u64 >= records {
             Look::Done(received)
         } else {
             Look::NotYet(received.len())
@@ -125,6 +129,8 @@ async fn collector_that_is_killed_meanwhile_has_every_record_after_its_return() 
     let (first, second) = text.split_at(text.len() / 2);
     let mut shipper = Shipper::start(task, first)?;
     shipper.wait_until_settled(COUNT / 2 - 1).await?;
+    // It answers before it writes, and what it has not written ends with it: that is no affair of the shipper.
+    wait_until_written(&collector, COUNT / 2 - 1).await?;
     collector.process.kill();
     shipper.append(second)?;
     wait_for("the failure is noticed", PATIENCE, async || {

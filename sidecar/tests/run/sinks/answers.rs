@@ -2,7 +2,7 @@
 
 use super::{Shipper, http, once_each, one_sink, wait_for_all, with};
 use crate::scripted::{Reply, Scripted, messages};
-use crate::support::eventually;
+use crate::support::{eventually, shortest};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
@@ -43,9 +43,10 @@ fn pause_after(reply: Reply) -> Duration {
 #[test]
 fn overloaded_receiver_is_asked_again_soon_unless_it_says_when() {
     for status in [429, 503] {
-        let pause = pause_after(Reply::status(status));
+        let soon = Duration::from_secs(1);
+        let pause = shortest(soon, || pause_after(Reply::status(status)));
         assert!(pause >= Duration::from_millis(90), "{status}: {pause:?}");
-        assert!(pause < Duration::from_secs(1), "{status}: {pause:?}");
+        assert!(pause < soon, "{status}: {pause:?}");
     }
 }
 
@@ -83,8 +84,11 @@ fn batch_that_was_taken_without_an_answer_is_sent_again() {
     });
     let taken = receiver.taken();
     assert!(taken.keys().eq(once_each(50).keys()));
-    assert!(taken.values().all(|&count| count == 3), "{taken:?}");
-    assert_eq!(shipper.sink()["retries"], 2);
+    // Where the machine stalls, an answer may come too late as well.
+    let requests = receiver.requests().len();
+    assert!(requests >= 3);
+    assert!(taken.values().all(|&count| count == requests), "{taken:?}");
+    assert_eq!(shipper.sink()["retries"], requests - 1);
     shipper.terminate();
 }
 
@@ -150,11 +154,10 @@ fn compressed_error_is_shown_as_text() {
         Reply::with(400, &[("content-encoding", "gzip")], body.finish().unwrap())
     });
     let shipper = Shipper::start(&one_sink("http", http(&receiver.url())), 1);
-    shipper.wait_for_error("status 400: the field is too long");
-    assert!(
-        shipper
-            .dead_letters()
-            .contains("status 400: the field is too long")
-    );
+    let said = "status 400: the field is too long";
+    shipper.wait_for_error(said);
+    eventually("it is kept with that", || {
+        shipper.dead_letters().contains(said).then_some(())
+    });
     shipper.terminate();
 }

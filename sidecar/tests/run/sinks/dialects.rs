@@ -2,7 +2,7 @@
 
 use super::{Shipper, one_sink};
 use crate::scripted::{Asked, Reply, Scripted, messages};
-use crate::support::eventually;
+use crate::support::{PATIENCE_MS, eventually};
 use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse};
 use prost::Message;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ pub fn after_loss(
 
 /// The settings of a sink that asks at the usual path.
 fn usual(receiver: &Scripted) -> Value {
-    json!({"url": receiver.url().trim_end_matches('/'), "timeoutMs": 2000})
+    json!({"url": receiver.url().trim_end_matches('/'), "timeoutMs": PATIENCE_MS})
 }
 
 pub fn first_then(first: Reply, then: Reply) -> impl Fn(&Asked) -> Reply {
@@ -107,7 +107,8 @@ fn bulk_of_mixed_fates_repeats_what_may_pass_and_keeps_what_is_refused() {
         let later: &[u16] = &[201];
         items(if asked.number == 0 { first } else { later }, &asked.body)
     });
-    let settings = json!({"url": receiver.url(), "index": "logs", "timeoutMs": 2000, "compression": "gzip"});
+    let settings =
+        json!({"url": receiver.url(), "index": "logs", "timeoutMs": PATIENCE_MS, "compression": "gzip"});
     let shipper = Shipper::start(&one_sink("elasticsearch", settings), 60);
     eventually("everything is settled", || {
         (shipper.sink()["sent"] == 50).then_some(())

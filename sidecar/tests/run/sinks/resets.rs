@@ -4,7 +4,7 @@ use super::answers::break_first_connection;
 use super::dialects::items;
 use super::{Shipper, once_each, one_sink, wait_for_all};
 use crate::scripted::{Reply, Scripted};
-use crate::support::eventually;
+use crate::support::{PATIENCE_MS, eventually};
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -32,8 +32,7 @@ fn answer_of_a_bulk_that_is_reset_in_its_middle_is_no_delivery() {
         let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n{\"errors\":false,\"items\":[";
         client.write_all(answer).unwrap();
     });
-    let settings =
-        json!({"url": format!("http://{front}"), "index": "logs", "compression": "none", "timeoutMs": 2000});
+    let settings = json!({"url": format!("http://{front}"), "index": "logs", "compression": "none", "timeoutMs": PATIENCE_MS});
     let shipper = Shipper::start(&one_sink("elasticsearch", settings), 10);
     wait_for_all(&receiver, 10);
     assert_eq!(receiver.taken(), once_each(10));
@@ -53,7 +52,7 @@ fn answer_whose_status_came_before_its_reset_is_a_delivery() {
         let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\nthank";
         client.write_all(answer).unwrap();
     });
-    let settings = json!({"url": format!("http://{front}"), "compression": "none", "timeoutMs": 2000});
+    let settings = json!({"url": format!("http://{front}"), "compression": "none", "timeoutMs": PATIENCE_MS});
     let shipper = Shipper::start(&one_sink("http", settings), 10);
     eventually("everything is settled", || {
         (shipper.sink()["sent"] == 10).then_some(())
