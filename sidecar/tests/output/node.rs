@@ -40,6 +40,35 @@ pub struct Gone {
     pub is_told: bool,
 }
 
+/// A line of which the end is not written yet.
+#[derive(Debug, Clone)]
+struct Open {
+    line: Line,
+    /// Of the last piece.
+    time: Nanos,
+}
+
+impl Open {
+    fn new(time: Nanos) -> Self {
+        let text = String::new();
+        Self {
+            line: Line { time, text },
+            time,
+        }
+    }
+
+    /// Of the next piece. One after the other is read and written, so only a clock that is set back puts one before the last: what comes in
+    /// disorder are the lines of two outputs.
+    fn time_of_next(&mut self, time: Nanos) -> Nanos {
+        self.time = if self.time - time < SECOND {
+            self.time.max(time)
+        } else {
+            time
+        };
+        self.time
+    }
+}
+
 /// An answer with a run's output.
 #[derive(Debug)]
 struct Look {
@@ -57,7 +86,7 @@ pub struct Node {
     /// Of the lines, those that may still be served.
     served: Vec<usize>,
     /// Lines of which the end is not written yet.
-    open: Vec<Option<Line>>,
+    open: Vec<Option<Open>>,
     rotated_at: Vec<Tick>,
     /// What the status says, while it is old.
     old: Option<Vec<(ContainerState, u32, Option<i64>)>>,
@@ -108,27 +137,25 @@ impl Node {
         if run.has_ended {
             return;
         }
+        let open = self.open[container].get_or_insert_with(|| Open::new(time));
+        let time = open.time_of_next(time);
         run.write_piece(time, text.as_bytes(), false);
-        let open = self.open[container].get_or_insert(Line {
-            time,
-            text: String::new(),
-        });
-        open.text.push_str(text);
+        open.line.text.push_str(text);
     }
 
     /// The last piece of the open line.
     pub fn end_line(&mut self, time: Nanos, container: usize, text: &str) {
-        if self.open[container].is_none() || self.containers[container].run().has_ended {
+        let run = self.containers[container].run();
+        let Some(open) = self.open[container].as_mut().filter(|_| !run.has_ended) else {
             return;
-        }
-        self.containers[container]
-            .run()
-            .write_piece(time, text.as_bytes(), true);
+        };
+        let time = open.time_of_next(time);
+        run.write_piece(time, text.as_bytes(), true);
         self.complete(container, text);
     }
 
     fn complete(&mut self, container: usize, text: &str) {
-        let Some(mut line) = self.open[container].take() else {
+        let Some(Open { mut line, .. }) = self.open[container].take() else {
             return;
         };
         let run = self.containers[container].runs.len() - 1;
