@@ -2,14 +2,36 @@
 
 use crate::support::{Place, Running, eventually, numbered};
 use rustix::process::{Pid, Signal, kill_process};
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::Write;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// `logship run` on every file whose name ends in `.log`.
 pub fn logs(place: &Place) -> Command {
     matching(place, r".+\.log$")
+}
+
+/// The same as another user, who can read and write what is made so in the place. The program lies there, too, because nobody else may be let into
+/// the directories above the one that it was built in.
+pub fn logs_as(place: &Place, user: u32) -> Command {
+    let mode = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    mode(place.root.path(), 0o755);
+    std::fs::create_dir(place.path("state")).unwrap();
+    mode(&place.path("state"), 0o777);
+    let ours = logs(place);
+    let program = place.path("logship");
+    std::fs::copy(ours.get_program(), &program).unwrap();
+    let mut command = Command::new(program);
+    command.args(ours.get_args()).env_clear();
+    for (name, value) in ours.get_envs() {
+        command.env(name, value.unwrap());
+    }
+    place.redirect(&mut command);
+    command.uid(user).gid(user);
+    command
 }
 
 /// The same on names that match this pattern.

@@ -1,10 +1,9 @@
 //! Many files, few descriptors, refused watches, denied permissions, noisy neighbours.
 
-use crate::follow::{edit, ends_with_all, ends_with_exactly, log, logs, says, stall, wake};
+use crate::follow::{edit, ends_with_all, ends_with_exactly, log, logs, logs_as, says, stall, wake};
 use crate::support::{Place, Running, eventually, numbered};
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 /// A user that is nobody else.
@@ -116,20 +115,16 @@ fn where_the_kernel_refuses_watches_changes_are_noticed_by_polling_and_that_is_s
 #[test]
 fn unreadable_file_is_said_with_our_uid_and_read_once_it_is_readable() {
     let place = Place::new();
-    let everybody = |path: &std::path::Path, mode| {
+    let everybody = |mode| {
+        let path = log(&place, "a.log");
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
     place.append("a.log", &numbered(0..10));
-    everybody(&log(&place, "a.log"), 0o600);
-    std::fs::create_dir(place.path("state")).unwrap();
-    everybody(&place.path("state"), 0o777);
-    everybody(place.root.path(), 0o755);
-    let mut command = logs(&place);
-    command.uid(UID).gid(UID);
-    let running = Running::start(&mut command);
+    everybody(0o600);
+    let running = Running::start(&mut logs_as(&place, UID));
     says(&place, &format!("we run as uid {UID}"));
     says(&place, "mode 0600");
-    everybody(&log(&place, "a.log"), 0o644);
+    everybody(0o644);
     ends_with_exactly(&place, running, 10);
     assert_eq!(place.stderr().matches("we run as uid").count(), 1);
 }

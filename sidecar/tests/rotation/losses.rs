@@ -1,10 +1,9 @@
 //! Files that nobody can read any more, and clocks that jump.
 
-use crate::follow::{ends_with_exactly, log, logs, says};
+use crate::follow::{ends_with_exactly, log, logs, logs_as, says};
 use crate::support::{Place, Running, numbered};
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::time::{Duration, SystemTime};
 
 /// A user that is nobody else.
@@ -16,12 +15,7 @@ fn file_deleted_before_it_could_be_opened_is_said_with_what_was_there_of_it() {
     place.append("a.log", &numbered(0..10));
     place.append("secret.log", "nobody reads this\n");
     std::fs::set_permissions(log(&place, "secret.log"), Permissions::from_mode(0o600)).unwrap();
-    std::fs::create_dir(place.path("state")).unwrap();
-    std::fs::set_permissions(place.path("state"), Permissions::from_mode(0o777)).unwrap();
-    std::fs::set_permissions(place.root.path(), Permissions::from_mode(0o755)).unwrap();
-    let mut command = logs(&place);
-    command.uid(UID).gid(UID);
-    let running = Running::start(&mut command);
+    let running = Running::start(&mut logs_as(&place, UID));
     says(&place, "we run as uid");
     std::fs::remove_file(log(&place, "secret.log")).unwrap();
     says(&place, "18 bytes");
