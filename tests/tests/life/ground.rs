@@ -148,7 +148,7 @@ pub fn restarts(pod: &Pod, container: &str) -> Option<i32> {
     container_status(pod, container).map(|status| status.restart_count)
 }
 
-/// The sidecar's `/status`.
+/// The sidecar's `/status`. A pod may ship, and be ready, before its sidecar can be asked: who waits takes an error for "not yet".
 pub async fn status(pod: &Pod) -> Result<Value> {
     let address = logship_tests::cluster::address(pod)?;
     let text = logship_tests::peers::get(&format!("http://{address}:9465/status")).await?;

@@ -123,7 +123,6 @@ async fn state_volume_that_cannot_be_written_does_not_keep_a_pod_from_being_read
             &format!("{kind}: the trouble is told and said"),
             PATIENCE,
             async || {
-                // It may ship before it can be asked.
                 let trouble = status(&pod).await.unwrap_or_default()["stateTrouble"].to_string();
                 let said = ground.namespace.logs(kind, SIDECAR, false).await?;
                 let is_told = trouble.contains("make it writable for uid 65532");

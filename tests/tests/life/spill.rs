@@ -79,7 +79,6 @@ async fn wait_until_told(pod: &Pod, bytes_max: u64) -> Result<u64> {
     let spool = spool(pod)?;
     wait_for("what is spilled is told", PATIENCE, async || {
         let there = node::bytes(&node::files(&spool));
-        // A pod may be ready before its sidecar can be asked.
         let told = status(pod).await.unwrap_or_default()["pipelines"][0]["spills"][0].clone();
         let metrics = (
             metric(pod, "logship_spill_bytes").await.ok(),
@@ -225,7 +224,6 @@ async fn more_than_the_bound_is_a_gap_that_is_told_and_the_pod_stays_ready() -> 
         async || {
             let there = node::bytes(&node::files(&spool));
             ensure!(there <= MIB, "{there} bytes on the state volume");
-            // A pod may be ready before its sidecar can be asked.
             let told = status(&pod).await.unwrap_or_default();
             let pipelines = told["pipelines"].as_array().cloned().unwrap_or_default();
             let is_full = |spill: &Value| spill["isFull"] == true && spill["full"].as_u64() > Some(0);

@@ -72,7 +72,6 @@ async fn wait_until_all_is_read(ground: &Ground, pods: &[&str]) -> anyhow::Resul
     for name in pods {
         let pod = ground.wait_ready(name).await?;
         wait_for(&format!("{name}: all is read and waits"), PATIENCE, async || {
-            // A pod may be ready before its sidecar can be asked.
             let status = status(&pod).await;
             let waiting = status
                 .as_ref()

@@ -117,7 +117,6 @@ async fn is_reported(ground: &Ground, name: &str, parts: &[&str]) -> Result<()> 
         &format!("{name}: status, log and metrics say it"),
         PATIENCE,
         async || {
-            // A pod may be ready before its sidecar can be asked.
             let status = status(&pod).await.unwrap_or_default();
             let source = &status["pipelines"][0]["files"][0];
             let reason = source["unreadableBecause"][0].as_str().unwrap_or_default();

@@ -12,7 +12,7 @@ const AGE_MAX: Duration = Duration::from_secs(600);
 pub(super) struct SetBack {
     /// While something behind it may be unread of what is read.
     step: Option<Step>,
-    /// Until then of what is read for the first time.
+    /// Until then it is looked at.
     until: Option<Tick>,
 }
 
@@ -22,14 +22,12 @@ struct Step {
     floor: i64,
     /// From where it would have been asked; what is older was written behind it.
     since: i64,
-    until: Tick,
 }
 
 impl SetBack {
     /// The clock was set back by this, while it would have been asked from `since`.
     pub fn note(&mut self, now: Tick, since: Option<i64>, by: Duration) {
-        let until = now + AGE_MAX;
-        self.until = Some(until);
+        self.until = Some(now + AGE_MAX);
         let Some(since) = since else { return };
         let floor = self.since(now, Some(since)).unwrap_or(since);
         let by = i64::try_from(by.as_secs()).unwrap_or(i64::MAX);
@@ -37,16 +35,15 @@ impl SetBack {
             floor: floor.saturating_sub(by).saturating_sub(1),
             // What is from between two steps is not behind the second.
             since: floor,
-            until,
         });
     }
 
     /// From where to ask, where it would be from `since`. What was taken behind the step has taken that back by itself.
     pub fn since(&mut self, now: Tick, since: Option<i64>) -> Option<i64> {
-        self.step = self.step.filter(|step| now < step.until);
+        let is_recent = self.is_recent(now);
         self.step = self
             .step
-            .filter(|step| since.is_some_and(|since| since >= step.since));
+            .filter(|step| is_recent && since.is_some_and(|since| since >= step.since));
         let floor = self.step.map_or(i64::MAX, |step| step.floor);
         since.map(|since| since.min(floor))
     }

@@ -82,16 +82,16 @@ impl World {
     fn look(&mut self, state: ContainerState, restarts: u32) {
         let (question, ask) = self.asked();
         assert_eq!(ask, Ask::Probe);
-        self.answer(
-            question,
-            Answer::Probed(Instance {
-                container: "web".to_owned(),
-                state,
-                restarts,
-                started: None,
-                found: i64::MAX,
-            }),
-        );
+        self.answer(question, found(state, restarts, None));
+    }
+
+    /// Of a container that runs, whose first stream brought this and broke.
+    fn broken_behind(output: &str) -> Self {
+        let mut world = Self::new(Vec::new());
+        let (stream, ..) = world.probe(ContainerState::Running, 0);
+        world.answer(stream, Answer::Data(output.as_bytes()));
+        world.answer(stream, broken());
+        world
     }
 
     fn restarted(&self) -> Self {

@@ -6,10 +6,7 @@ use crate::record::time::SECOND;
 
 #[test]
 fn clock_that_was_set_back_is_asked_for_what_it_shows_now() {
-    let mut world = World::new(Vec::new());
-    let (stream, ..) = world.probe(ContainerState::Running, 0);
-    world.answer(stream, Answer::Data(line(50, "a").as_bytes()));
-    world.answer(stream, broken());
+    let mut world = World::broken_behind(&line(50, "a"));
     let (question, _) = world.asked();
     let instance = Instance {
         container: "web".to_owned(),

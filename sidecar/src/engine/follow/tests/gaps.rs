@@ -6,10 +6,7 @@ use crate::record::time::SECOND;
 #[test]
 fn new_lines_without_the_last_one_are_a_suspected_gap_unless_the_container_was_restarted() {
     let check = |restarts: u32, gaps: u64| {
-        let mut world = World::new(Vec::new());
-        let (stream, ..) = world.probe(ContainerState::Running, 0);
-        world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
-        world.answer(stream, broken());
+        let mut world = World::broken_behind(&line(5, "a"));
         let (stream, ..) = world.probe(ContainerState::Running, 0);
         world.answer(stream, Answer::Data(line(9, "b").as_bytes()));
         // The pod is looked at before anything is said.
@@ -45,10 +42,7 @@ fn times_that_go_back_hide_no_gap_unless_the_line_may_have_been_forgotten() {
 
 #[test]
 fn gap_is_told_with_the_times_that_it_lies_between() {
-    let mut world = World::new(Vec::new());
-    let (stream, ..) = world.probe(ContainerState::Running, 0);
-    world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
-    world.answer(stream, broken());
+    let mut world = World::broken_behind(&line(5, "a"));
     let (stream, ..) = world.probe(ContainerState::Running, 0);
     world.answer(stream, Answer::Data(line(9, "b").as_bytes()));
     world.look(ContainerState::Running, 0);
@@ -172,10 +166,7 @@ fn file_that_is_served_again_and_again_after_reading_was_held_back_over_rotation
 
 #[test]
 fn instance_that_was_read_before_the_status_told_of_it_does_not_hide_the_end_of_the_one_before() {
-    let mut world = World::new(Vec::new());
-    let (stream, ..) = world.probe(ContainerState::Running, 0);
-    world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
-    world.answer(stream, broken());
+    let mut world = World::broken_behind(&line(5, "a"));
     // The status is old: this is the output of the next instance.
     let (stream, ..) = world.probe(ContainerState::Running, 0);
     world.answer(stream, Answer::Data(line(30, "again").as_bytes()));
@@ -255,10 +246,7 @@ fn of_two_streams_that_an_old_status_hid_the_first_says_where_the_instance_befor
 #[test]
 fn end_without_the_last_line_that_was_taken_is_a_suspected_gap() {
     let check = |served: &str, gaps: u64| {
-        let mut world = World::new(Vec::new());
-        let (stream, ..) = world.probe(ContainerState::Running, 0);
-        world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
-        world.answer(stream, broken());
+        let mut world = World::broken_behind(&line(5, "a"));
         loop {
             let (stream, previous, ..) = world.probe(ContainerState::Running, 1);
             if !previous {
@@ -279,10 +267,7 @@ fn end_without_the_last_line_that_was_taken_is_a_suspected_gap() {
 #[test]
 fn restart_explains_no_gap_that_is_within_the_instance_before() {
     let check = |started: Option<i64>, before: &str, gaps: u64| {
-        let mut world = World::new(Vec::new());
-        let (stream, ..) = world.probe(ContainerState::Running, 0);
-        world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
-        world.answer(stream, broken());
+        let mut world = World::broken_behind(&line(5, "a"));
         let (stream, ..) = world.probe(ContainerState::Running, 0);
         world.answer(stream, Answer::Data(line(9, "b").as_bytes()));
         loop {
@@ -308,10 +293,7 @@ fn restart_explains_no_gap_that_is_within_the_instance_before() {
 #[test]
 fn restart_long_after_the_line_behind_a_gap_does_not_explain_it() {
     let check = |started: u32, gaps: u64| {
-        let mut world = World::new(Vec::new());
-        let (stream, ..) = world.probe(ContainerState::Running, 0);
-        world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
-        world.answer(stream, broken());
+        let mut world = World::broken_behind(&line(5, "a"));
         let (stream, ..) = world.probe(ContainerState::Running, 0);
         world.answer(stream, Answer::Data(line(9, "b").as_bytes()));
         let (question, _) = world.asked();
@@ -358,10 +340,7 @@ fn end_of_a_stream_that_came_to_no_end_of_output_hides_no_missing_instance() {
 
 #[test]
 fn missing_instances_are_counted_once_although_the_previous_one_is_asked_for_again() {
-    let mut world = World::new(Vec::new());
-    let (stream, ..) = world.probe(ContainerState::Running, 0);
-    world.answer(stream, Answer::Data(line(5, "a").as_bytes()));
-    world.answer(stream, broken());
+    let mut world = World::broken_behind(&line(5, "a"));
     for _ in 0..3 {
         let (stream, previous, ..) = world.probe(ContainerState::Running, 3);
         assert!(previous);
